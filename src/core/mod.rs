@@ -1,0 +1,10 @@
+//! The pure core: it is told the time and what was seen, and answers what changes, what to say and when to look next.
+//!
+//! # Guarantees
+//! No clock, no randomness, no async, no input or output, no logging, no environment; the walls test keeps it so.
+//! Total about the world: whatever upstream says has an answer here, and none of it can fail.
+
+pub mod observation;
+pub mod order;
+pub mod policy;
+pub mod time;

@@ -1,0 +1,2 @@
+//! The program: parses the command line, runs the command, turns its outcome into an exit code.
+fn main() {}
