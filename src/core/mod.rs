@@ -4,7 +4,13 @@
 //! No clock, no randomness, no async, no input or output, no logging, no environment; the walls test keeps it so.
 //! Total about the world: whatever upstream says has an answer here, and none of it can fail.
 
+pub mod event;
+pub mod message;
 pub mod observation;
 pub mod order;
 pub mod policy;
+pub mod record;
+pub mod scope;
+pub mod state;
 pub mod time;
+pub mod window;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::time::Timestamp;
 
 /// The outcome of one look, as far as it concerns the order, its scope, or the service.
@@ -138,7 +140,7 @@ pub enum Progress {
 }
 
 /// The eleven statuses of a Chime phone-number order (`PhoneNumberOrderStatus` of chime-sdk-voice).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ChimeStatus {
     /// The beginning of an order of new numbers.
     Processing,
@@ -194,6 +196,34 @@ impl ChimeStatus {
             Self::Exception => "Exception",
             Self::CancelRequested => "CancelRequested",
             Self::Cancelled => "Cancelled",
+        }
+    }
+
+    /// Whether it is an end. One that changes again is an ordinary transition; whether that happens is not documented.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Successful | Self::Failed | Self::Partial | Self::Cancelled => true,
+            Self::Processing
+            | Self::PendingDocuments
+            | Self::Submitted
+            | Self::Foc
+            | Self::ChangeRequested
+            | Self::Exception
+            | Self::CancelRequested => false,
+        }
+    }
+
+    /// Whether it is a word of porting orders only: these take weeks.
+    pub fn is_porting(self) -> bool {
+        match self {
+            Self::PendingDocuments
+            | Self::Submitted
+            | Self::Foc
+            | Self::ChangeRequested
+            | Self::Exception
+            | Self::CancelRequested
+            | Self::Cancelled => true,
+            Self::Processing | Self::Successful | Self::Failed | Self::Partial => false,
         }
     }
 

@@ -1,1 +1,166 @@
-//! Placeholder.
+//! The store: what is known survives in it, and what is to be said leaves through it.
+//!
+//! # Guarantees
+//! A [`Batch`] is one transaction. A change is applied only if the order still has the generation it was read at.
+//! Every record of a batch gets the next `seq`, without a gap, and a delivery for each registered sink.
+
+use std::future::Future;
+
+use crate::core::event::ScopeKey;
+use crate::core::order::{OrderKey, Provider, Stream};
+use crate::core::record::Record;
+use crate::core::scope::ScopeMemory;
+use crate::core::state::{Looked, Order};
+use crate::core::time::Timestamp;
+
+/// Why the store could not do it. Each variant is a different reaction.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be used at all: unreadable, newer, locked by another daemon, damaged. Exit 74.
+    #[error("{detail}")]
+    Unusable {
+        /// What is wrong and what to do, for people.
+        detail: String,
+    },
+    /// It did not work this time: a full disk, an error of the device. Try again.
+    #[error("the store did not take it")]
+    Failing(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Everything that is written at once.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Watch lists that are new or changed; written before the orders that name them.
+    pub lists: Vec<ListRow>,
+    /// Names of watch lists that are gone; their orders are among `changes`.
+    pub dropped_lists: Vec<String>,
+    /// Orders that changed.
+    pub changes: Vec<Change>,
+    /// Looks that changed nothing.
+    pub looked: Vec<(Stream, Looked)>,
+    /// What is remembered of scopes.
+    pub scopes: Vec<(ScopeKey, ScopeMemory)>,
+    /// Events of scopes and of the daemon.
+    pub records: Vec<Record>,
+    /// The daemon's own generation, if one of `records` is its.
+    pub daemon_generation: Option<u64>,
+}
+
+/// A watch list as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListRow {
+    /// What it says of all its orders.
+    pub terms: std::sync::Arc<crate::core::order::ListTerms>,
+    /// A hash of all that it says: where that is the same, nothing of the list has to be read.
+    pub content_hash: String,
+}
+
+/// An order that changed.
+#[derive(Debug)]
+pub struct Change {
+    /// The generation it was read at; 0 if it was not stored.
+    pub was: u64,
+    /// As it is.
+    pub order: Order,
+    /// What there is to say of it.
+    pub records: Vec<Record>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Changes that were not applied, records included, because somebody else had moved the order on.
+    pub superseded: Vec<Stream>,
+    /// The `seq` of the last event of the store.
+    pub last_seq: u64,
+}
+
+/// A tracked order's place in the schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduled {
+    /// Who.
+    pub stream: Stream,
+    /// The service.
+    pub provider: Provider,
+    /// The account's name.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// When the next look is wanted.
+    pub due_at: Option<Timestamp>,
+    /// When a time that matters comes.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// An event on its way to a sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its place.
+    pub seq: u64,
+    /// The record as JSON, without a line break.
+    pub json: String,
+}
+
+/// What the daemon needs of a store. Times that are read are as they were written; who uses them bounds them.
+pub trait Store: Send + Sync + 'static {
+    /// Writes a batch in one transaction.
+    fn commit(&self, batch: Batch) -> impl Future<Output = Result<Committed, StoreError>> + Send;
+
+    /// The orders with these identities that are stored, tracked or not, in no promised order.
+    fn load(&self, streams: &[Stream]) -> impl Future<Output = Result<Vec<Order>, StoreError>> + Send;
+
+    /// Tracked orders by identity, at most `limit` after `after`.
+    fn schedule(
+        &self,
+        after: Option<Stream>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Scheduled>, StoreError>> + Send;
+
+    /// The tracked orders' keys, by list name; at most `limit` after `after`.
+    fn keys_of_list(
+        &self,
+        list: &str,
+        after: Option<Stream>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<OrderKey>, StoreError>> + Send;
+
+    /// The watch lists in force: name and content hash.
+    fn lists(&self) -> impl Future<Output = Result<Vec<(String, String)>, StoreError>> + Send;
+
+    /// What is remembered of the scopes.
+    fn scopes(&self) -> impl Future<Output = Result<Vec<(ScopeKey, ScopeMemory)>, StoreError>> + Send;
+
+    /// The daemon's own generation; 0 in a new store.
+    fn daemon_generation(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// The sinks that events go to from here on. One that is new starts with the next event; deliveries of one that is
+    /// gone are dropped.
+    fn register_sinks(&self, sinks: &[String]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The oldest events that a sink has not got, by `seq`.
+    fn pending(
+        &self,
+        sink: &str,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Delivery>, StoreError>> + Send;
+
+    /// A sink has everything up to this `seq`.
+    fn delivered(
+        &self,
+        sink: &str,
+        through: u64,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// A sink did not take this event.
+    fn failed(
+        &self,
+        sink: &str,
+        seq: u64,
+        error: &str,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Leaves the store tidy on disk.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}

@@ -1,0 +1,282 @@
+//! Sentences for people, and what is cut out of other people's sentences.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::event::{
+    Attention, DaemonEvent, NumberChange, NumberStatus, OrderEvent, ScopeEvent, ScopeKey, WindowEnd,
+    WindowFacts,
+};
+use super::order::{Operation, Provider};
+use super::record::Record;
+use super::state::Order;
+use super::window::WindowBasis;
+
+/// The sentence of an order's event.
+pub fn of_order(order: &Order, event: &OrderEvent, record: &Record) -> String {
+    let who = subject(order, record);
+    match event {
+        OrderEvent::Tracked => format!("{who} is watched"),
+        OrderEvent::Untracked { window_open: false } => format!("{who} is not watched any more"),
+        OrderEvent::Untracked { window_open: true } => {
+            format!("{who} is not watched any more, although its retry window is open")
+        }
+        OrderEvent::Number(change) => of_number(&who, change),
+        OrderEvent::WindowOpened { window, .. } => {
+            let end = match window.basis {
+                WindowBasis::FailureFirstSeen | WindowBasis::AlreadyPast | WindowBasis::Reopened => {
+                    "it may go back to the inventory at any time".to_owned()
+                }
+                WindowBasis::RequestedAt | WindowBasis::FirstLook | WindowBasis::LastLookBeforeFailure => {
+                    format!("it may go back to the inventory from {} on", window.earliest)
+                }
+            };
+            format!("{who} must be claimed again: {end}")
+        }
+        OrderEvent::WindowClosing { window, .. } => of_closing(&who, window, record),
+        OrderEvent::WindowClosed { end: WindowEnd::Unconfirmed { due_at }, .. } => {
+            format!(
+                "{who} was not claimed again by {due_at}: its retry window is over, whether it was released is not known"
+            )
+        }
+        OrderEvent::WindowClosed { end: WindowEnd::Released, .. } => {
+            format!("{who} was not claimed again: its retry window is over")
+        }
+        OrderEvent::WindowResolved { .. } => format!("{who} was claimed inside its retry window"),
+        OrderEvent::StatusChanged { from, to } => match from {
+            Some(from) => format!("{who} went from {from} to {}", to.as_str()),
+            None => format!("{who} is {}", to.as_str()),
+        },
+        OrderEvent::Completed { outcome, .. } => format!("{who} ended {}", outcome.as_str()),
+        OrderEvent::Attention(attention) => of_attention(&who, attention),
+        OrderEvent::Unrecognized { raw, .. } => {
+            format!("{who} has a status that claimwatch does not know: {raw:?}; its last known status stays")
+        }
+        OrderEvent::NotFound { .. } => of_not_found(order, &who),
+        OrderEvent::Stalled { unchanged, .. } => format!("{who} has not changed for {}", span(*unchanged)),
+        OrderEvent::Blocked { faults, detail } => {
+            format!(
+                "{who} could not be looked at {faults} times in a row and is tried once a day from now on: {detail}"
+            )
+        }
+    }
+}
+
+/// The number where there is one, else the order; with the label people gave it.
+fn subject(order: &Order, record: &Record) -> String {
+    let declared = &order.watch.declared;
+    let mut who = match (&record.number, order.watch.key.provider) {
+        (Some(number), _) => number.clone(),
+        (None, Provider::Chime) => format!("order {}", order.watch.key.id),
+        (None, Provider::Connect) => format!("number {}", order.watch.key.id),
+    };
+    if let Some(label) = &declared.label {
+        let _ = write!(who, " ({label})");
+    }
+    who
+}
+
+fn of_number(who: &str, change: &NumberChange) -> String {
+    let because = change.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    match (change.to, change.cause.map(|cause| cause.operation)) {
+        (NumberStatus::InProgress, _) if change.retrying => {
+            format!("{who} is in progress again; its retry window stays open until it is claimed")
+        }
+        (NumberStatus::InProgress, Some(Operation::Update)) => format!("{who} is being updated"),
+        (NumberStatus::InProgress, _) => format!("{who} is in progress"),
+        (NumberStatus::Claimed, _) => match change.duration {
+            Some(took) => format!("{who} was claimed after {}", span(took)),
+            None => format!("{who} is claimed"),
+        },
+        (NumberStatus::Failed, Some(Operation::Update)) => {
+            format!("the update of {who} failed, the number stays where it was{because}")
+        }
+        (NumberStatus::Failed, Some(Operation::Claim)) => format!("the claim of {who} failed{because}"),
+        (NumberStatus::Failed, None) => format!("{who} failed{because}"),
+        (NumberStatus::Released, _) => format!("{who} was released: it is not the account's any more"),
+    }
+}
+
+fn of_closing(who: &str, window: &WindowFacts, record: &Record) -> String {
+    let mut text = match record.remaining_s {
+        Some(left) if left > 0 => {
+            format!(
+                "{who} is lost in {} unless it is claimed again (earliest end {})",
+                span(Duration::from_secs(left)),
+                window.earliest
+            )
+        }
+        _ => format!("{who} may be lost at any time unless it is claimed again"),
+    };
+    if let Some(evidence) = record.evidence_at {
+        let _ = write!(text, "; last seen {evidence}");
+    }
+    text
+}
+
+fn of_attention(who: &str, attention: &Attention) -> String {
+    match attention {
+        Attention::PendingDocuments => {
+            format!("{who} waits for documents: see the support case of the port request")
+        }
+        Attention::Exception => format!("{who} waits for details: see the support case of the port request"),
+        Attention::NumberVanished { number } => {
+            format!("{number} is not in its order any more; its last status stays")
+        }
+        Attention::AccessDenied { code, .. } => format!("{who} is refused to these credentials ({code})"),
+    }
+}
+
+fn of_not_found(order: &Order, who: &str) -> String {
+    let bare = order.watch.key.provider == Provider::Connect && !order.watch.declared.ask.starts_with("arn:");
+    let hint = if bare {
+        "; if it belongs to a traffic distribution group of another region, its ARN finds it where its bare id does not"
+    } else {
+        ""
+    };
+    format!("{who} is not known to the service in {}{hint}", order.watch.key.region)
+}
+
+/// The sentence of a scope's event.
+pub fn of_scope(scope: &ScopeKey, account: &str, event: &ScopeEvent) -> String {
+    let who = format!("{} of {account} in {}", scope.provider, scope.region);
+    match event {
+        ScopeEvent::Throttled { hold, rate } => {
+            format!("{who} refuses for quota: all looks wait {}, then {rate:.2} a second", span(*hold))
+        }
+        ScopeEvent::Unavailable { reason, retry_after } => {
+            format!("{who} is unavailable ({reason}); next probe in {}", span(*retry_after))
+        }
+        ScopeEvent::Denied { code, clock_offset_s, .. } => match clock_offset_s {
+            Some(offset) => {
+                format!("{who} refuses the credentials ({code}); its clock differs from ours by {offset} s")
+            }
+            None => format!(
+                "{who} refuses the credentials ({code}); nothing of it is looked at until that is mended"
+            ),
+        },
+        ScopeEvent::Recovered { condition, duration } => {
+            format!("{who} is no longer {} after {}", condition.as_str(), span(*duration))
+        }
+    }
+}
+
+/// The sentence of an event of the daemon itself.
+pub fn of_daemon(event: &DaemonEvent) -> String {
+    match event {
+        DaemonEvent::Started { orders } => format!("claimwatch is up and watches {orders} orders"),
+        DaemonEvent::Stopped { reason } => format!("claimwatch stops: {reason}"),
+        DaemonEvent::Heartbeat { orders, overdue } => {
+            format!("{orders} orders are watched, {overdue} wait for their turn")
+        }
+        DaemonEvent::ConfigApplied { added, removed, changed } => {
+            format!("the watch lists took effect: {added} orders added, {removed} removed, {changed} changed")
+        }
+        DaemonEvent::ConfigRejected { file, .. } => {
+            format!("{file} is refused; what it said last stays in force")
+        }
+    }
+}
+
+/// A duration for people: its two largest units.
+pub fn span(duration: Duration) -> String {
+    let total = duration.as_secs();
+    let parts =
+        [(total / 86_400, "d"), (total / 3600 % 24, "h"), (total / 60 % 60, "min"), (total % 60, "s")];
+    let shown: Vec<String> = parts
+        .iter()
+        .skip_while(|(count, _)| *count == 0)
+        .take(2)
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count} {unit}"))
+        .collect();
+    if shown.is_empty() { "0 s".to_owned() } else { shown.join(" ") }
+}
+
+/// The fewest digits after a `+` that are taken for a phone number.
+const E164_MIN_DIGITS: usize = 7;
+
+/// The text with the middle digits of every phone number in it replaced: four are kept in front and two at the end.
+pub fn masked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(plus) = rest.find('+') {
+        let (before, number) = rest.split_at(plus + 1);
+        let digits = number.bytes().take_while(u8::is_ascii_digit).count();
+        out.push_str(before);
+        let (number, after) = number.split_at(digits);
+        if digits < E164_MIN_DIGITS {
+            out.push_str(number);
+        } else {
+            out.push_str(&number[..4]);
+            out.extend(std::iter::repeat_n('*', digits - 6));
+            out.push_str(&number[digits - 2..]);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A provider's message without what differs from look to look: ARNs, ids, times, runs of digits. Two messages that are
+/// the same after this are the same.
+pub fn stable(message: &str) -> String {
+    message.split_whitespace().map(stable_word).collect::<Vec<_>>().join(" ")
+}
+
+fn stable_word(word: &str) -> String {
+    if word.contains("arn:aws") {
+        return "<arn>".to_owned();
+    }
+    let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let id_like = core.len() >= 8
+        && core.bytes().any(|b| b.is_ascii_digit())
+        && core.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    if id_like {
+        return word.replace(core, "<id>");
+    }
+    let mut out = String::with_capacity(word.len());
+    for c in word.chars() {
+        if !c.is_ascii_digit() {
+            out.push(c);
+        } else if !out.ends_with('#') {
+            out.push('#');
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_show_their_two_largest_units() {
+        let cases = [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3_661, "1 h 1 min"),
+            (86_400, "1 d"),
+            (90_061, "1 d 1 h"),
+        ];
+        for (seconds, shown) in cases {
+            assert_eq!(span(Duration::from_secs(seconds)), shown);
+        }
+    }
+
+    #[test]
+    fn phone_numbers_are_masked_and_nothing_else_is() {
+        assert_eq!(masked("+442079460123 failed"), "+4420******23 failed");
+        assert_eq!(masked("a + b, +1, 12345678901, +15551230001."), "a + b, +1, 12345678901, +1555*****01.");
+        assert_eq!(masked("é+é"), "é+é");
+    }
+
+    #[test]
+    fn what_differs_from_look_to_look_is_cut_out() {
+        let one = "Limit of 5 reached at 2026-11-22T10:00:00Z for arn:aws:connect:eu-west-2:1:instance/a (request 0c1f3b6e-11aa-4bcd-9e10-0a0b0c0d0e0f)";
+        let two = "Limit of 7 reached at 2026-11-23T11:12:13Z for arn:aws:connect:eu-west-2:2:instance/b (request 9c1f3b6e-11aa-4bcd-9e10-0a0b0c0d0e0f)";
+        assert_eq!(stable(one), stable(two));
+        assert_ne!(stable("limit reached"), stable("not available"));
+    }
+}
