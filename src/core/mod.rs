@@ -4,13 +4,20 @@
 //! No clock, no randomness, no async, no input or output, no logging, no environment; the walls test keeps it so.
 //! Total about the world: whatever upstream says has an answer here, and none of it can fail.
 
+pub mod breaker;
+pub mod cadence;
 pub mod event;
+pub mod limiter;
+pub mod look;
 pub mod message;
 pub mod observation;
 pub mod order;
 pub mod policy;
 pub mod record;
+pub mod schedule;
 pub mod scope;
 pub mod state;
+pub mod step;
 pub mod time;
+pub mod watchlist;
 pub mod window;

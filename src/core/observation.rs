@@ -1,5 +1,6 @@
 //! What one look said, or that a time which matters has come.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,18 @@ pub enum Outage {
     Body(String),
     /// No credentials could be had, for a reason that passes (a metadata service that does not answer).
     Credentials(String),
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "HTTP {status}"),
+            Self::Timeout => f.write_str("no answer in time"),
+            Self::Connection(detail) => write!(f, "no connection: {detail}"),
+            Self::Body(detail) => write!(f, "unusable answer: {detail}"),
+            Self::Credentials(detail) => write!(f, "no credentials: {detail}"),
+        }
+    }
 }
 
 /// Whom a refusal concerns.

@@ -1,8 +1,298 @@
-//! What is remembered of a scope across restarts, so that a restart loop costs the account nothing.
+//! One scope: what shares a quota, and therefore a limiter, a breaker and its misfortunes.
+//!
+//! # Guarantees
+//! A look starts only if the credentials are not refused, the breaker admits it and the limiter has a token. Quota,
+//! outage and refused credentials are three things with three reactions, and none of them is an order's fault.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::time::Timestamp;
+use super::breaker::{Admission, Breaker, Turn};
+use super::event::{Condition, ScopeEvent, ScopeKey};
+use super::limiter::Limiter;
+use super::observation::{Observation, Outage, Reach};
+use super::order::Stream;
+use super::time::{Now, Tick, Timestamp};
+
+/// A scope is called throttled until this long after its last 429.
+const THROTTLED_FOR: Duration = Duration::from_mins(5);
+/// While the credentials are refused, one look in this time tries fresh ones.
+const DENIED_PROBE: Duration = Duration::from_mins(5);
+/// Orders in a row that fail alike, after which it is not the orders' fault.
+const ALIKE: usize = 3;
+/// A remembered hold is at most this far away, whatever a clock that stepped back makes of it.
+const HOLD_MOST: Duration = Duration::from_hours(1);
+/// Looks in flight are bounded by what the rate allows in this time,
+const IN_FLIGHT_SPAN_S: f64 = 2.0;
+/// but at least by this,
+const IN_FLIGHT_LEAST: f64 = 4.0;
+/// and at most by this.
+const IN_FLIGHT_MOST: f64 = 64.0;
+
+/// A scope's quota as the configuration gives it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quota {
+    /// The service's rate, calls a second.
+    pub rate: f64,
+    /// The service's burst.
+    pub burst: u32,
+    /// Our part of the rate.
+    pub share: f64,
+    /// The bound on looks in flight, if it is set.
+    pub in_flight: Option<u32>,
+}
+
+/// One scope.
+#[derive(Debug)]
+pub struct Scope {
+    key: ScopeKey,
+    limiter: Limiter,
+    breaker: Breaker,
+    in_flight_most: usize,
+    generation: u64,
+    throttled: Option<Spell>,
+    unavailable_since: Option<Timestamp>,
+    denied: Option<Denial>,
+    /// Orders whose last looks, in a row, were refused to them alone.
+    refused: BTreeSet<Stream>,
+    /// Orders whose last looks, in a row, made no sense.
+    senseless: BTreeSet<Stream>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Denial {
+    since: Timestamp,
+    probe_at: Tick,
+    probing: bool,
+}
+
+/// Whether the next look may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// The order that is due first.
+    Look,
+    /// The order that comes first, due or not: to see whether the service works again.
+    Probe,
+    /// The same, with fresh credentials.
+    ProbeCredentials,
+    /// Not before this, and then ask again.
+    From(Tick),
+    /// Not before a look in flight has its answer.
+    AfterAnswer,
+}
+
+impl Scope {
+    /// A scope that starts cold.
+    pub fn new(key: ScopeKey, quota: Quota, now: Now) -> Self {
+        let limiter = Limiter::cold(quota.rate, quota.burst, quota.share, now.tick);
+        let by_rate = (quota.rate * quota.share * IN_FLIGHT_SPAN_S).clamp(IN_FLIGHT_LEAST, IN_FLIGHT_MOST);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 4..=64 above"
+        )]
+        let by_rate = by_rate as usize;
+        Self {
+            breaker: Breaker::new(key.stream()),
+            key,
+            limiter,
+            in_flight_most: quota.in_flight.map_or(by_rate, |most| usize::try_from(most).unwrap_or(by_rate)),
+            generation: 0,
+            throttled: None,
+            unavailable_since: None,
+            denied: None,
+            refused: BTreeSet::new(),
+            senseless: BTreeSet::new(),
+        }
+    }
+
+    /// Takes up what was remembered. Remembered times are bounded, since the clock may have stepped.
+    pub fn resume(&mut self, memory: &ScopeMemory, now: Now) {
+        self.generation = memory.generation;
+        self.throttled =
+            memory.throttled.map(|spell| Spell { since: spell.since, last: spell.last.min(now.wall) });
+        let hold = memory.hold_until.map_or(Duration::ZERO, |until| until.since(now.wall).min(HOLD_MOST));
+        let hold_until = if hold.is_zero() { Tick::ZERO } else { now.tick.plus(hold) };
+        let arrival = now.tick.plus(memory.arrival_at.since(now.wall));
+        self.limiter.resume(memory.rate, arrival, hold_until, now.tick);
+        if memory.unavailable_since.is_some() {
+            self.unavailable_since = memory.unavailable_since;
+            self.breaker.resume_open(now.tick);
+        }
+        self.denied = memory.denied_since.map(|since| Denial { since, probe_at: now.tick, probing: false });
+    }
+
+    /// What is to be remembered.
+    pub fn memory(&self, now: Now) -> ScopeMemory {
+        let wall = |tick: Tick| now.wall.plus(tick.since(now.tick));
+        ScopeMemory {
+            generation: self.generation,
+            rate: self.limiter.rate(),
+            arrival_at: wall(self.limiter.arrival()),
+            hold_until: Some(self.limiter.hold_until()).filter(|until| *until > now.tick).map(wall),
+            throttled: self.throttled,
+            unavailable_since: self.unavailable_since,
+            denied_since: self.denied.map(|denial| denial.since),
+        }
+    }
+
+    /// Who it is.
+    pub fn key(&self) -> &ScopeKey {
+        &self.key
+    }
+
+    /// The generation of its next event.
+    pub fn next_generation(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+
+    /// Whether the next look may start, with so many in flight.
+    pub fn grant(&self, in_flight: usize, now: Tick) -> Grant {
+        if in_flight >= self.in_flight_most {
+            return Grant::AfterAnswer;
+        }
+        let (grant, from) = match (&self.denied, self.breaker.admits(now)) {
+            (Some(denial), _) if denial.probing => return Grant::AfterAnswer,
+            (Some(denial), _) => (Grant::ProbeCredentials, denial.probe_at),
+            (None, Admission::AfterProbe) => return Grant::AfterAnswer,
+            (None, Admission::Free) => (Grant::Look, now),
+            (None, Admission::Probe) => (Grant::Probe, now),
+            (None, Admission::From(at)) => (Grant::Probe, at),
+        };
+        let from = from.max(self.limiter.ready_at(now));
+        if from > now { Grant::From(from) } else { grant }
+    }
+
+    /// A look that was granted starts.
+    pub fn started(&mut self, grant: Grant, now: Tick) {
+        self.limiter.take(now);
+        match grant {
+            Grant::Probe => self.breaker.probe_started(),
+            Grant::ProbeCredentials => {
+                if let Some(denial) = &mut self.denied {
+                    denial.probing = true;
+                }
+            }
+            Grant::Look | Grant::From(_) | Grant::AfterAnswer => {}
+        }
+    }
+
+    /// Whose an observation is: what three orders in a row say is not the orders' fault.
+    pub fn judge(&mut self, who: Stream, observation: Observation) -> Observation {
+        match observation {
+            Observation::Denied { reach: Reach::Order, code, message, clock_offset_s } => {
+                self.refused.insert(who);
+                let reach = if self.refused.len() >= ALIKE { Reach::Scope } else { Reach::Order };
+                Observation::Denied { reach, code, message, clock_offset_s }
+            }
+            Observation::Malformed { detail } => {
+                self.senseless.insert(who);
+                if self.senseless.len() >= ALIKE {
+                    Observation::Unavailable { outage: Outage::Body(detail), retry_after: None }
+                } else {
+                    Observation::Malformed { detail }
+                }
+            }
+            Observation::Seen(_) | Observation::Missing { .. } => {
+                self.refused.clear();
+                self.senseless.clear();
+                observation
+            }
+            Observation::Throttled { .. }
+            | Observation::Unavailable { .. }
+            | Observation::Denied { reach: Reach::Scope, .. }
+            | Observation::Elapsed => observation,
+        }
+    }
+
+    /// A look ended. `orders` is how many the scope looks at.
+    pub fn answered(
+        &mut self,
+        who: Stream,
+        observation: &Observation,
+        orders: usize,
+        now: Now,
+    ) -> Vec<ScopeEvent> {
+        let mut events = Vec::new();
+        match observation {
+            Observation::Unavailable { outage, retry_after } => {
+                self.end_credential_probe(now.tick);
+                if let Turn::Opened(wait) = self.breaker.outage(who, orders, *retry_after, now.tick) {
+                    self.unavailable_since = Some(now.wall);
+                    events.push(ScopeEvent::Unavailable { reason: outage.to_string(), retry_after: wait });
+                }
+                return events;
+            }
+            Observation::Throttled { retry_after, .. } => {
+                self.end_credential_probe(now.tick);
+                let hold = self.limiter.refused(*retry_after, now.tick);
+                if let Some(spell) = &mut self.throttled {
+                    spell.last = now.wall;
+                } else {
+                    self.throttled = Some(Spell { since: now.wall, last: now.wall });
+                    events.push(ScopeEvent::Throttled { hold, rate: self.limiter.rate() });
+                }
+            }
+            Observation::Denied { reach: Reach::Scope, code, message, clock_offset_s } => {
+                let probe_at = now.tick.plus(DENIED_PROBE);
+                if let Some(denial) = &mut self.denied {
+                    *denial = Denial { since: denial.since, probe_at, probing: false };
+                } else {
+                    self.denied = Some(Denial { since: now.wall, probe_at, probing: false });
+                    let (code, reason) = (code.clone(), message.clone());
+                    events.push(ScopeEvent::Denied { code, reason, clock_offset_s: *clock_offset_s });
+                }
+            }
+            Observation::Seen(_) | Observation::Missing { .. } => {
+                self.limiter.answered(now.tick);
+                events.extend(self.end_denial(now));
+            }
+            Observation::Malformed { .. } | Observation::Denied { reach: Reach::Order, .. } => {
+                self.limiter.answered(now.tick);
+                self.end_credential_probe(now.tick);
+            }
+            Observation::Elapsed => return events,
+        }
+        if self.breaker.answered(who, now.tick) == Turn::Closed {
+            self.limiter.slow_start(now.tick);
+            events.extend(
+                self.unavailable_since.take().map(|since| recovered(Condition::Unavailable, since, now)),
+            );
+        }
+        events
+    }
+
+    /// What the time brings: five minutes without a 429.
+    pub fn tell_time(&mut self, now: Now) -> Option<ScopeEvent> {
+        let spell = self.throttled.filter(|spell| now.wall.since(spell.last) >= THROTTLED_FOR)?;
+        self.throttled = None;
+        Some(recovered(Condition::Throttled, spell.since, now))
+    }
+
+    /// How long until [`Scope::tell_time`] has something to say, if nothing happens.
+    pub fn quiet_for(&self, now: Now) -> Option<Duration> {
+        self.throttled.map(|spell| spell.last.plus(THROTTLED_FOR).since(now.wall))
+    }
+
+    fn end_denial(&mut self, now: Now) -> Option<ScopeEvent> {
+        self.denied.take().map(|denial| recovered(Condition::Denied, denial.since, now))
+    }
+
+    /// The probe with fresh credentials had an answer that says nothing about them.
+    fn end_credential_probe(&mut self, now: Tick) {
+        if let Some(denial) = self.denied.as_mut().filter(|denial| denial.probing) {
+            denial.probing = false;
+            denial.probe_at = now.plus(DENIED_PROBE);
+        }
+    }
+}
+
+fn recovered(condition: Condition, since: Timestamp, now: Now) -> ScopeEvent {
+    ScopeEvent::Recovered { condition, duration: now.wall.since(since) }
+}
 
 /// What is remembered of a scope.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,4 +320,127 @@ pub struct Spell {
     pub since: Timestamp,
     /// When it was last seen.
     pub last: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::observation::{ConnectNumber, Sighting};
+    use super::super::order::Provider;
+    use super::*;
+
+    fn at(seconds: u64) -> Now {
+        let by = Duration::from_secs(seconds);
+        Now { wall: Timestamp::from_millis(0).plus(by), tick: Tick::ZERO.plus(by) }
+    }
+
+    fn who(n: u32) -> Stream {
+        Stream::of(&[&n.to_string()])
+    }
+
+    fn scope() -> Scope {
+        let key = ScopeKey { provider: Provider::Connect, account: "a".into(), region: "r".into() };
+        Scope::new(key, Quota { rate: 2.0, burst: 5, share: 1.0, in_flight: None }, at(0))
+    }
+
+    fn seen() -> Observation {
+        Observation::Seen(Sighting::Connect(ConnectNumber::default()))
+    }
+
+    fn throttled() -> Observation {
+        Observation::Throttled { retry_after: Some(Duration::from_secs(7)) }
+    }
+
+    fn unavailable() -> Observation {
+        Observation::Unavailable { outage: Outage::Status(503), retry_after: None }
+    }
+
+    fn denied(reach: Reach) -> Observation {
+        Observation::Denied { reach, code: "X".into(), message: None, clock_offset_s: None }
+    }
+
+    fn names(events: &[ScopeEvent]) -> Vec<&'static str> {
+        events.iter().map(ScopeEvent::name).collect()
+    }
+
+    #[test]
+    fn a_429_holds_the_whole_scope_and_is_said_once() {
+        let mut scope = scope();
+        assert_eq!(scope.grant(0, at(0).tick), Grant::Look);
+        assert_eq!(names(&scope.answered(who(1), &throttled(), 9, at(0))), ["scope.throttled"]);
+        assert_eq!(scope.grant(0, at(1).tick), Grant::From(at(7).tick));
+        assert!(scope.answered(who(2), &throttled(), 9, at(1)).is_empty());
+        assert!(!scope.breaker.is_open(), "a 429 is no outage");
+        assert_eq!(scope.tell_time(at(300)), None);
+        assert_eq!(scope.tell_time(at(301)).map(|event| event.condition()), Some(Condition::Throttled));
+        assert_eq!(scope.tell_time(at(999)), None);
+    }
+
+    #[test]
+    fn an_outage_leaves_the_rate_and_ends_with_one_recovery() {
+        let mut scope = scope();
+        let rate = scope.limiter.rate();
+        let said: Vec<_> =
+            (0..8).flat_map(|n| scope.answered(who(n), &unavailable(), 9, at(n.into()))).collect();
+        assert_eq!(names(&said), ["scope.unavailable"]);
+        assert!((scope.limiter.rate() - rate).abs() < 1e-9);
+        let said: Vec<_> = (0..5).flat_map(|n| scope.answered(who(n), &seen(), 9, at(100))).collect();
+        assert_eq!(names(&said), ["scope.recovered"]);
+    }
+
+    #[test]
+    fn refused_credentials_stop_the_scope_but_for_a_probe_every_five_minutes() {
+        let mut scope = scope();
+        assert_eq!(names(&scope.answered(who(1), &denied(Reach::Scope), 9, at(0))), ["scope.denied"]);
+        assert_eq!(scope.grant(0, at(1).tick), Grant::From(at(300).tick));
+        assert_eq!(scope.grant(0, at(300).tick), Grant::ProbeCredentials);
+        scope.started(Grant::ProbeCredentials, at(300).tick);
+        assert_eq!(scope.grant(1, at(301).tick), Grant::AfterAnswer);
+        assert!(scope.answered(who(1), &denied(Reach::Scope), 9, at(301)).is_empty());
+        assert_eq!(scope.grant(0, at(302).tick), Grant::From(at(601).tick));
+        assert_eq!(names(&scope.answered(who(1), &seen(), 9, at(601))), ["scope.recovered"]);
+        assert_eq!(scope.grant(0, at(602).tick), Grant::Look);
+    }
+
+    #[test]
+    fn what_three_orders_in_a_row_say_is_not_the_orders_fault() {
+        let mut scope = scope();
+        let mut judged = |n: u32, observation| scope.judge(who(n), observation);
+        assert_eq!(judged(1, denied(Reach::Order)), denied(Reach::Order));
+        assert_eq!(judged(1, denied(Reach::Order)), denied(Reach::Order), "one order, however often");
+        assert_eq!(judged(2, denied(Reach::Order)), denied(Reach::Order));
+        assert_eq!(judged(3, denied(Reach::Order)), denied(Reach::Scope));
+        judged(1, seen());
+        assert_eq!(judged(3, denied(Reach::Order)), denied(Reach::Order), "a success ends the row");
+        let junk = || Observation::Malformed { detail: "x".into() };
+        assert_eq!(judged(4, junk()), junk());
+        assert_eq!(judged(5, junk()), junk());
+        assert!(matches!(judged(6, junk()), Observation::Unavailable { .. }));
+    }
+
+    #[test]
+    fn looks_in_flight_are_bounded() {
+        let scope = scope();
+        assert_eq!(scope.grant(3, at(0).tick), Grant::Look);
+        assert_eq!(scope.grant(4, at(0).tick), Grant::AfterAnswer);
+    }
+
+    #[test]
+    fn a_restart_remembers_hold_outage_and_denial_and_bounds_them() {
+        let mut before = scope();
+        before.answered(who(1), &throttled(), 9, at(0));
+        before.next_generation();
+        let memory = before.memory(at(1));
+        let mut after = scope();
+        after.resume(&memory, at(2));
+        assert_eq!(after.grant(0, at(2).tick), Grant::From(at(7).tick));
+        assert_eq!(after.next_generation(), 2);
+        let later = Now { wall: Timestamp::from_millis(-99_999_999_999), tick: at(2).tick };
+        let mut stepped = scope();
+        stepped.resume(&memory, later);
+        assert_eq!(
+            stepped.grant(0, at(2).tick),
+            Grant::From(at(3602).tick),
+            "a clock that stepped back holds an hour at most"
+        );
+    }
 }

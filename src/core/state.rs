@@ -95,6 +95,8 @@ pub struct State {
     pub stalled: bool,
     /// Whether it was reported as blocked since its last good answer.
     pub blocked: bool,
+    /// Whether it was reported as refused to these credentials since its last good answer.
+    pub refused: bool,
     /// Its numbers by E.164. A Connect number whose E.164 is not known yet has the empty key. Stored in a table of
     /// their own.
     #[serde(skip)]
@@ -115,6 +117,7 @@ impl State {
             reported_words: BTreeSet::new(),
             stalled: false,
             blocked: false,
+            refused: false,
             numbers: BTreeMap::new(),
         }
     }
@@ -178,8 +181,8 @@ pub struct Number {
     pub declared_holds: bool,
     /// Its retry window.
     pub window: WindowState,
-    /// Chime: whether the last look at the order lacked it.
-    pub absent: bool,
+    /// Chime: whether the order still has it.
+    pub place: Place,
 }
 
 impl Default for Number {
@@ -190,9 +193,20 @@ impl Default for Number {
             claimed_before: false,
             declared_holds: true,
             window: WindowState::Never,
-            absent: false,
+            place: Place::Listed,
         }
     }
+}
+
+/// Whether a Chime order still has a number that it had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// The last look showed it.
+    Listed,
+    /// The last look lacked it. One may be a hiccup.
+    LackedOnce,
+    /// Two looks in a row lacked it, and that was said.
+    Vanished,
 }
 
 /// Where a number stands.

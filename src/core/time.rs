@@ -12,12 +12,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// 0001-01-01 and 9999-12-31: what RFC 3339 can write with a four-digit year.
+/// 0001-01-01: from here on RFC 3339 has a four-digit year without a sign.
 const MIN_MILLIS: i64 = -62_135_596_800_000;
-const MAX_MILLIS: i64 = 253_402_300_799_999;
+/// 9999-12-30T22:00:00Z: up to here `jiff` can write it in every zone.
+const MAX_MILLIS: i64 = 253_402_207_200_000;
 
 impl Timestamp {
-    /// The instant that many milliseconds after the epoch, clamped to the years 1 to 9999.
+    /// The instant that many milliseconds after the epoch, clamped to what can be written as RFC 3339.
     pub fn from_millis(millis: i64) -> Self {
         Self(millis.clamp(MIN_MILLIS, MAX_MILLIS))
     }
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn extremes_saturate_and_stay_readable() {
         let last = Timestamp::from_millis(i64::MAX);
-        assert_eq!(last.to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(last.to_string(), "9999-12-30T22:00:00.000Z");
         assert_eq!(last.plus(Duration::MAX), last);
         let first = Timestamp::from_millis(i64::MIN);
         assert_eq!(Timestamp::parse(&first.to_string()), Some(first));

@@ -18,8 +18,8 @@ pub enum WindowState {
     Never,
     /// It is running.
     Open(Window),
-    /// It is over: resolved, released, or past its latest end.
-    Closed,
+    /// It is over: resolved, released, or past its latest end. It stands as it was last.
+    Closed(Window),
 }
 
 impl WindowState {
@@ -27,7 +27,7 @@ impl WindowState {
     pub fn open(&self) -> Option<&Window> {
         match self {
             Self::Open(window) => Some(window),
-            Self::Never | Self::Closed => None,
+            Self::Never | Self::Closed(_) => None,
         }
     }
 }

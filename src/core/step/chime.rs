@@ -1,0 +1,84 @@
+//! A Chime order is seen: its numbers' rows, then its own status.
+
+use std::collections::BTreeSet;
+
+use super::super::event::{Attention, OrderEvent};
+use super::super::observation::{ChimeOrder, ChimeStatus};
+use super::super::state::{Chime, Place, Presence, Subject};
+use super::{Draft, number};
+
+pub(super) fn seen(draft: &mut Draft, sighting: &ChimeOrder) {
+    let Subject::Chime(known) = &draft.order.state.subject else { return };
+    if let (Some(known), Some(told)) = (known.updated_at, sighting.updated_at)
+        && told < known
+    {
+        return; // An answer from before the one that was applied: some replica is behind.
+    }
+    for seen in &sighting.numbers {
+        number::seen(draft, &seen.number, seen.status.as_ref(), None);
+    }
+    note_absent(draft, sighting);
+    own_status(draft, sighting);
+    let Subject::Chime(chime) = &mut draft.state().subject else { return };
+    chime.porting |= sighting.porting || chime.status.is_some_and(ChimeStatus::is_porting);
+    chime.updated_at = sighting.updated_at.or(chime.updated_at);
+    chime.foc_date = sighting.foc_date.or(chime.foc_date);
+    draft.present();
+}
+
+/// Numbers that were in the order and are not: one look may be a hiccup, two in a row are said. An answer without any
+/// number says nothing about them.
+fn note_absent(draft: &mut Draft, sighting: &ChimeOrder) {
+    if sighting.numbers.is_empty() {
+        return;
+    }
+    let listed: BTreeSet<&str> = sighting.numbers.iter().map(|number| number.number.as_str()).collect();
+    let mut vanished = Vec::new();
+    for (key, number) in &mut draft.state().numbers {
+        number.place = match (listed.contains(key.as_str()), number.place) {
+            (true, _) => Place::Listed,
+            (false, Place::Listed) => Place::LackedOnce,
+            (false, Place::LackedOnce) => {
+                vanished.push(key.clone());
+                Place::Vanished
+            }
+            (false, Place::Vanished) => Place::Vanished,
+        };
+    }
+    draft.events.extend(
+        vanished.into_iter().map(|number| OrderEvent::Attention(Attention::NumberVanished { number })),
+    );
+}
+
+fn own_status(draft: &mut Draft, sighting: &ChimeOrder) {
+    let Some(word) = &sighting.status else { return };
+    let Some(status) = word.known else { return draft.unrecognized(None, &word.raw) };
+    let was_gone = matches!(draft.order.state.presence, Presence::Gone { .. });
+    let Subject::Chime(Chime { status: known, .. }) = &mut draft.order.state.subject else { return };
+    let before = known.replace(status);
+    if before == Some(status) && !was_gone {
+        return;
+    }
+    let from = if was_gone { Some("NOT_FOUND") } else { before.map(ChimeStatus::as_str) };
+    draft.status_changed();
+    draft.events.push(OrderEvent::StatusChanged { from, to: status });
+    if status.is_terminal() {
+        let duration = draft.now.since(draft.order.state.first_watched);
+        draft.events.push(OrderEvent::Completed { outcome: status, duration });
+    }
+    match status {
+        ChimeStatus::PendingDocuments => {
+            draft.events.push(OrderEvent::Attention(Attention::PendingDocuments));
+        }
+        ChimeStatus::Exception => draft.events.push(OrderEvent::Attention(Attention::Exception)),
+        ChimeStatus::Processing
+        | ChimeStatus::Successful
+        | ChimeStatus::Failed
+        | ChimeStatus::Partial
+        | ChimeStatus::Submitted
+        | ChimeStatus::Foc
+        | ChimeStatus::ChangeRequested
+        | ChimeStatus::CancelRequested
+        | ChimeStatus::Cancelled => {}
+    }
+}

@@ -1,0 +1,29 @@
+//! A Connect number is seen: which E.164 the id stands for, then the number's row.
+
+use super::super::observation::ConnectNumber;
+use super::super::state::{Connect, Subject};
+use super::{Draft, number};
+
+pub(super) fn seen(draft: &mut Draft, sighting: &ConnectNumber) {
+    let Subject::Connect(Connect { current, .. }) = &draft.order.state.subject else { return };
+    let before = current.clone();
+    let key = sighting.number.clone().unwrap_or_else(|| before.clone());
+    if key != before {
+        if before.is_empty() {
+            // The id's number was not known; what is known of it was about this one.
+            if let Some(known) = draft.state().numbers.remove(&before) {
+                draft.state().numbers.insert(key.clone(), known);
+            }
+        } else {
+            number::release(draft, &before);
+        }
+    }
+    if let Subject::Connect(connect) = &mut draft.state().subject {
+        connect.current.clone_from(&key);
+        if sighting.target.is_some() {
+            connect.target.clone_from(&sighting.target);
+        }
+    }
+    number::seen(draft, &key, sighting.status.as_ref(), sighting.message.as_deref());
+    draft.present();
+}

@@ -1,0 +1,1 @@
+//! The table, and properties over histories.
