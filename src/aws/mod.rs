@@ -1,1 +1,252 @@
-//! Placeholder.
+//! Asking AWS: credentials, signatures, and the one HTTP client. Knows services and requests, nothing of orders.
+//!
+//! # Expected flow
+//! [`Client::get`] takes credentials, signs, sends once, and hands back whatever was answered. If the service says that
+//! the request's time is wrong and its own `Date` agrees, it signs and sends once more.
+
+mod chain;
+pub mod credentials;
+pub mod date;
+pub mod endpoint;
+pub mod fault;
+pub mod mask;
+pub mod sign;
+pub mod transport;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use url::Url;
+
+use self::credentials::{CredentialCache, NoCredentials};
+use self::endpoint::EndpointError;
+use self::fault::Fault;
+use self::transport::{Headers, NoResponse, Transport};
+use crate::clock::Clock;
+use crate::core::time::Timestamp;
+
+/// Clocks that differ by more are worth a second signature: AWS refuses requests that are five minutes off, and `Date`
+/// has whole seconds and was written a while ago.
+const SKEW: Duration = Duration::from_mins(2);
+
+/// A service that is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Amazon Chime SDK Voice.
+    ChimeVoice,
+    /// Amazon Connect.
+    Connect,
+}
+
+impl Service {
+    /// The name in the signature's scope (`signingName` of the service model, else its endpoint prefix).
+    pub fn signing_name(self) -> &'static str {
+        match self {
+            Self::ChimeVoice => "chime",
+            Self::Connect => "connect",
+        }
+    }
+}
+
+/// One account in one region, as far as asking AWS needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountSettings {
+    /// The region that is asked and signed for.
+    pub region: String,
+    /// A profile of the shared AWS files; else the default credential chain.
+    pub profile: Option<String>,
+    /// A role to assume with those credentials.
+    pub role_arn: Option<String>,
+    /// The external id that the role asks for.
+    pub external_id: Option<String>,
+    /// Whether FIPS endpoints are used.
+    pub fips: bool,
+    /// Whether dual-stack endpoints are used.
+    pub dual_stack: bool,
+    /// Another address of Amazon Chime SDK Voice than AWS's.
+    pub chime_endpoint: Option<Url>,
+    /// Another address of Amazon Connect than AWS's.
+    pub connect_endpoint: Option<Url>,
+}
+
+/// An account that can be asked: its addresses, its credentials, and what is known of its service's clock.
+#[derive(Debug)]
+pub struct Account {
+    name: String,
+    region: String,
+    chime: Url,
+    connect: Url,
+    credentials: CredentialCache,
+    /// Added to our clock when signing.
+    offset_ms: AtomicI64,
+}
+
+impl Account {
+    /// An account with credentials from the AWS chain.
+    pub fn new(name: &str, settings: AccountSettings) -> Result<Self, EndpointError> {
+        let credentials = CredentialCache::from_chain(settings.clone());
+        Self::with_credentials(name, &settings, credentials)
+    }
+
+    /// An account with credentials from elsewhere.
+    pub fn with_credentials(
+        name: &str,
+        settings: &AccountSettings,
+        credentials: CredentialCache,
+    ) -> Result<Self, EndpointError> {
+        let at = |service, custom: &Option<Url>| {
+            endpoint::endpoint(service, &settings.region, settings.fips, settings.dual_stack, custom.as_ref())
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            region: settings.region.clone(),
+            chime: at(Service::ChimeVoice, &settings.chime_endpoint)?,
+            connect: at(Service::Connect, &settings.connect_endpoint)?,
+            credentials,
+            offset_ms: AtomicI64::new(0),
+        })
+    }
+
+    /// Drops the cached credentials: the next request fetches fresh ones.
+    pub fn forget_credentials(&self) {
+        self.credentials.forget();
+    }
+
+    fn endpoint(&self, service: Service) -> &Url {
+        match service {
+            Service::ChimeVoice => &self.chime,
+            Service::Connect => &self.connect,
+        }
+    }
+
+    fn corrected(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_millis(now.as_millis().saturating_add(self.offset_ms.load(Ordering::Relaxed)))
+    }
+}
+
+/// An answer, whatever it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers that matter.
+    pub headers: Headers,
+    /// The body.
+    pub body: Vec<u8>,
+    /// When it came, by our clock.
+    pub received_at: Timestamp,
+    /// How far the service's clock is ahead of ours in seconds, where that is over two minutes.
+    pub clock_offset_s: Option<i64>,
+}
+
+/// There is no answer.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Failure {
+    /// No credentials could be had.
+    #[error(transparent)]
+    Credentials(#[from] NoCredentials),
+    /// Nobody answered, or not in full.
+    #[error(transparent)]
+    NoResponse(#[from] NoResponse),
+    /// The request could not be put together: its address is not one.
+    #[error("the request has no valid address")]
+    Request,
+}
+
+/// Asks AWS. One for all accounts: connections are shared.
+pub struct Client {
+    transport: Transport,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that sends by `transport` and signs by `clock`.
+    pub fn new(transport: Transport, clock: Arc<dyn Clock>) -> Self {
+        Self { transport, clock }
+    }
+
+    /// A signed GET. `path_and_query` begins with a slash and is encoded already: see [`segment`].
+    ///
+    /// `timeout` bounds each sending; fetching credentials, where that is needed, has a bound of its own (15 s).
+    pub async fn get(
+        &self,
+        account: &Account,
+        service: Service,
+        path_and_query: &str,
+        timeout: Duration,
+    ) -> Result<Reply, Failure> {
+        let base = account.endpoint(service).as_str().trim_end_matches('/');
+        let url = Url::parse(&format!("{base}{path_and_query}")).map_err(|_| Failure::Request)?;
+        let signed_at = account.corrected(self.clock.now().wall);
+        let reply = self.send(account, service, &url, timeout, signed_at).await?;
+        match skew(&reply, signed_at) {
+            None => Ok(reply),
+            Some(service_time) => {
+                let offset_ms = service_time.as_millis().saturating_sub(reply.received_at.as_millis());
+                account.offset_ms.store(offset_ms, Ordering::Relaxed);
+                tracing::warn!(
+                    account = %account.name,
+                    offset_s = offset_ms / 1000,
+                    "the service's clock differs from ours; signing with its time"
+                );
+                let signed_at = account.corrected(self.clock.now().wall);
+                self.send(account, service, &url, timeout, signed_at).await
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        account: &Account,
+        service: Service,
+        url: &Url,
+        timeout: Duration,
+        at: Timestamp,
+    ) -> Result<Reply, Failure> {
+        let credentials = account.credentials.get(at).await?;
+        let request = sign::Unsigned { method: "GET", url: url.as_str(), headers: &[], body: &[] };
+        let scope = sign::Scope { region: &account.region, service: service.signing_name() };
+        let headers = sign::sign(request, &credentials, scope, at).map_err(|_| Failure::Request)?;
+        let response = self.transport.get(url.clone(), &headers, timeout).await?;
+        let received_at = self.clock.now().wall;
+        let offset_s = date_of(&response.headers, received_at)
+            .map(|date| date.as_millis().saturating_sub(received_at.as_millis()) / 1000);
+        Ok(Reply {
+            status: response.status,
+            headers: response.headers,
+            body: response.body,
+            received_at,
+            clock_offset_s: offset_s.filter(|offset_s| offset_s.unsigned_abs() > SKEW.as_secs()),
+        })
+    }
+}
+
+/// The service's time, if it refused the request for the time it was signed with and its own differs.
+fn skew(reply: &Reply, signed_at: Timestamp) -> Option<Timestamp> {
+    if !(400..500).contains(&reply.status) {
+        return None;
+    }
+    let date = date_of(&reply.headers, reply.received_at)?;
+    let apart = date.since(signed_at).max(signed_at.since(date));
+    (apart > SKEW && Fault::read(&reply.headers, &reply.body).may_be_skew()).then_some(date)
+}
+
+fn date_of(headers: &Headers, now: Timestamp) -> Option<Timestamp> {
+    date::parse(headers.get("date")?, now)
+}
+
+/// A path segment as these services want it: everything but unreserved characters is percent-encoded, the slashes and
+/// colons of an ARN and the plus sign of a number included (botocore and the AWS SDK for Rust do the same).
+pub fn segment(text: &str) -> String {
+    const RESERVED: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    percent_encoding::utf8_percent_encode(text, RESERVED).to_string()
+}
