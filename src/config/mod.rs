@@ -4,11 +4,31 @@
 //! A [`Config`] and its [`WatchList`]s have been checked as a whole: accounts that lists name exist, durations are in
 //! range, ids are well formed, no order is listed twice. All problems of all files are reported at once.
 
+mod accounts;
+mod environment;
+mod events;
+mod files;
+mod layers;
+mod list;
+mod load;
+mod main_file;
+mod policy;
+mod problem;
+mod render;
+mod schema;
+mod section;
+mod shape;
+mod text;
+mod unserved;
+mod value;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use std::collections::BTreeMap;
+pub use load::{BadList, Loaded, Sources, load};
+pub use problem::{Problem, Problems, Severity};
 
 use crate::core::order::{Declared, ListTerms, Provider};
 use crate::core::policy::{Poll, WindowTerms};
