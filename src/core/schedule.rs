@@ -48,6 +48,15 @@ impl Schedule {
         }
     }
 
+    /// Nobody who waits wants a look any more. Returns how many did.
+    pub fn clear(&mut self) -> u64 {
+        let waiting = std::mem::take(&mut self.queue);
+        for (_, who) in &waiting {
+            self.places.remove(who);
+        }
+        waiting.len() as u64
+    }
+
     /// The order whose turn it is, if one is due. Its look is in flight from here on.
     pub fn take_due(&mut self, now: Timestamp) -> Option<Stream> {
         let (at, _) = *self.queue.first()?;
@@ -148,5 +157,9 @@ mod tests {
         schedule.forget(who(2));
         schedule.finished(who(2));
         assert!(schedule.is_empty());
+        schedule.request(who(3), at(1));
+        schedule.request(who(4), at(1));
+        assert_eq!(schedule.take_first(), Some(who(3).min(who(4))));
+        assert_eq!((schedule.clear(), schedule.len()), (1, 1));
     }
 }

@@ -149,6 +149,16 @@ impl Scope {
         self.generation
     }
 
+    /// Whether the service is unavailable: the breaker is open.
+    pub fn is_unavailable(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    /// Whether looks are probes: they go to the order that comes first, due or not.
+    pub fn probes(&self) -> bool {
+        self.is_unavailable() || self.denied.is_some()
+    }
+
     /// Whether the next look may start, with so many in flight.
     pub fn grant(&self, in_flight: usize, now: Tick) -> Grant {
         if in_flight >= self.in_flight_most {

@@ -1,0 +1,149 @@
+//! What is to be written and was not yet: looks that changed nothing wait up to a second for company, everything else
+//! goes at once, and nothing is forgotten when the store does not take it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::core::event::{DaemonEvent, ScopeKey};
+use crate::core::order::Stream;
+use crate::core::record::{self, Record};
+use crate::core::scope::ScopeMemory;
+use crate::core::state::Looked;
+use crate::core::time::{Now, Tick};
+use crate::store::{Batch, Change, Store, StoreError};
+
+/// How long an unchanged look may wait to be written. A crash costs at most that many repeated looks.
+const LINGER: Duration = Duration::from_secs(1);
+/// The first pause after the store did not take a batch, doubled each time,
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// up to this.
+const PAUSE_MOST: Duration = Duration::from_mins(1);
+
+/// Writes to the store.
+#[derive(Debug)]
+pub(super) struct Journal<S> {
+    store: Arc<S>,
+    looked: BTreeMap<Stream, Looked>,
+    /// Since when bookkeeping waits for company.
+    waiting_since: Option<Tick>,
+    scopes: BTreeMap<ScopeKey, ScopeMemory>,
+    records: Vec<Record>,
+    daemon_generation: u64,
+    committed: watch::Sender<u64>,
+    trouble: Option<Trouble>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Trouble {
+    since: Tick,
+    failures: u32,
+    retry_at: Tick,
+}
+
+/// What became of a write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It is on disk, but for these orders, which somebody else had moved on.
+    Yes {
+        /// They must be looked at again.
+        superseded: Vec<Stream>,
+    },
+    /// The store did not take it. Records and bookkeeping are kept; the changes must be made again.
+    NotNow {
+        /// When it makes sense to try again.
+        retry_at: Tick,
+    },
+}
+
+impl<S: Store> Journal<S> {
+    /// Continues the daemon's own stream after `daemon_generation`; tells the last `seq` of each commit to `committed`.
+    pub(super) fn new(store: Arc<S>, daemon_generation: u64, committed: watch::Sender<u64>) -> Self {
+        Self {
+            store,
+            looked: BTreeMap::new(),
+            waiting_since: None,
+            scopes: BTreeMap::new(),
+            records: Vec::new(),
+            daemon_generation,
+            committed,
+            trouble: None,
+        }
+    }
+
+    /// A look changed nothing but the bookkeeping.
+    pub(super) fn look(&mut self, who: Stream, looked: Looked, now: Tick) {
+        self.looked.insert(who, looked);
+        self.waiting_since.get_or_insert(now);
+    }
+
+    /// The bookkeeping of an order that is not written yet.
+    pub(super) fn unwritten(&self, who: Stream) -> Option<Looked> {
+        self.looked.get(&who).copied()
+    }
+
+    /// What is remembered of a scope changed, and this is to be said of it. Only what is said goes at once.
+    pub(super) fn scope(&mut self, key: ScopeKey, memory: ScopeMemory, records: Vec<Record>, now: Tick) {
+        self.scopes.insert(key, memory);
+        self.records.extend(records);
+        self.waiting_since.get_or_insert(now);
+    }
+
+    /// The daemon has something to say.
+    pub(super) fn daemon(&mut self, event: &DaemonEvent, now: Now) {
+        self.daemon_generation += 1;
+        self.records.push(record::of_daemon(event, (self.daemon_generation, 0), now.wall));
+    }
+
+    /// When something that waits must be written, at the latest.
+    pub(super) fn due_at(&self) -> Option<Tick> {
+        let linger = self.waiting_since.map(|since| since.plus(LINGER));
+        let due = if self.records.is_empty() { linger? } else { Tick::ZERO };
+        Some(due.max(self.blocked_until().unwrap_or(Tick::ZERO)))
+    }
+
+    /// Until when nothing can be written, after the store did not take something.
+    pub(super) fn blocked_until(&self) -> Option<Tick> {
+        self.trouble.map(|trouble| trouble.retry_at)
+    }
+
+    /// Writes everything that waits, and these changes, in one transaction.
+    pub(super) async fn write(&mut self, changes: Vec<Change>, now: Tick) -> Result<Written, StoreError> {
+        let batch = Batch {
+            changes,
+            looked: self.looked.iter().map(|(who, looked)| (*who, *looked)).collect(),
+            scopes: self.scopes.iter().map(|(key, memory)| (key.clone(), memory.clone())).collect(),
+            records: self.records.clone(),
+            daemon_generation: Some(self.daemon_generation),
+            ..Batch::default()
+        };
+        match self.store.commit(batch).await {
+            Ok(committed) => {
+                self.looked.clear();
+                self.waiting_since = None;
+                self.scopes.clear();
+                self.records.clear();
+                if let Some(trouble) = self.trouble.take() {
+                    let lasted_s = now.since(trouble.since).as_secs();
+                    tracing::info!(lasted_s, "the store works again");
+                }
+                self.committed.send_replace(committed.last_seq);
+                Ok(Written::Yes { superseded: committed.superseded })
+            }
+            Err(StoreError::Failing(cause)) => {
+                let before = self.trouble;
+                let failures = before.map_or(1, |trouble| trouble.failures.saturating_add(1));
+                let pause = PAUSE_FIRST.saturating_mul(1 << (failures - 1).min(16)).min(PAUSE_MOST);
+                let retry_at = now.plus(pause);
+                if before.is_none() {
+                    tracing::error!(cause = %cause, "store.failing: nothing is looked at until the store takes writes again");
+                }
+                self.trouble = Some(Trouble { since: before.map_or(now, |trouble| trouble.since), failures, retry_at });
+                Ok(Written::NotNow { retry_at })
+            }
+            Err(error @ StoreError::Unusable { .. }) => Err(error),
+        }
+    }
+}

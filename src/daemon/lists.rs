@@ -1,0 +1,228 @@
+//! Brings the store to what the watch lists say.
+//!
+//! # Guarantees
+//! A list whose content is the same costs nothing and changes nothing. A list that is at fault stays as it was last good.
+//! What drops more than half of the orders is refused unless it is meant. A list counts as applied only once all its
+//! orders are: a crash half-way is made up at the next start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::config::{Account, BadList, Entry, WatchList};
+use crate::core::event::OrderEvent;
+use crate::core::order::{OrderKey, Stream, Watch};
+use crate::core::record::{self, Context, Record, Style};
+use crate::core::state::Order;
+use crate::core::step::Step;
+use crate::core::time::Timestamp;
+use crate::core::watchlist;
+use crate::store::{Batch, Change, ListRow, Store, StoreError};
+
+/// Orders that are read and written at once.
+const PAGE: u32 = 2000;
+
+/// Why the lists were not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ListsError {
+    /// It looks like an accident. Exit 78.
+    #[error(
+        "the watch lists would drop {removed} of {tracked} orders; if that is meant, start once with --accept-removal"
+    )]
+    MassRemoval {
+        /// Orders that would be dropped.
+        removed: u64,
+        /// Orders that are tracked.
+        tracked: u64,
+    },
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What applying the lists changed, in orders.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Applied {
+    pub(super) added: u64,
+    pub(super) removed: u64,
+    pub(super) changed: u64,
+}
+
+/// What the lists are applied with.
+pub(super) struct Applier<'a, S> {
+    pub(super) store: &'a S,
+    pub(super) accounts: &'a BTreeMap<String, Arc<Account>>,
+    pub(super) style: Style,
+    pub(super) now: Timestamp,
+}
+
+impl<S: Store> Applier<'_, S> {
+    /// Applies the good lists; orders of bad ones stay as they are.
+    pub(super) async fn apply(
+        &self,
+        lists: &[WatchList],
+        bad: &[BadList],
+        accept_removal: bool,
+    ) -> Result<Applied, ListsError> {
+        let in_force: BTreeMap<String, String> = self.store.lists().await?.into_iter().collect();
+        let rows: Vec<ListRow> = lists.iter().map(|list| self.row(list)).collect();
+        let changed: Vec<(&WatchList, ListRow)> = lists
+            .iter()
+            .zip(rows)
+            .filter(|(_, row)| in_force.get(&row.terms.name) != Some(&row.content_hash))
+            .collect();
+        let kept: BTreeSet<&str> =
+            lists.iter().map(|list| list.terms.name.as_str()).chain(bad.iter().map(|list| list.name.as_str())).collect();
+        let dropped: Vec<String> = in_force.keys().filter(|name| !kept.contains(name.as_str())).cloned().collect();
+        if changed.is_empty() && dropped.is_empty() {
+            return Ok(Applied::default());
+        }
+        let removed = self.removed(&changed, &dropped, &in_force).await?;
+        self.guard(removed.len() as u64, accept_removal).await?;
+        self.write(changed, dropped, removed).await
+    }
+
+    async fn write(
+        &self,
+        changed: Vec<(&WatchList, ListRow)>,
+        dropped: Vec<String>,
+        removed: Vec<OrderKey>,
+    ) -> Result<Applied, ListsError> {
+        let mut applied = Applied::default();
+        let half_done = changed.iter().map(|(_, row)| ListRow { content_hash: String::new(), ..row.clone() }).collect();
+        self.store.commit(Batch { lists: half_done, ..Batch::default() }).await?;
+        for (list, _) in &changed {
+            for page in list.entries.chunks(PAGE as usize) {
+                self.track(list, page, &mut applied).await?;
+            }
+        }
+        for page in removed.chunks(PAGE as usize) {
+            self.untrack(page, &mut applied).await?;
+        }
+        let lists = changed.into_iter().map(|(_, row)| row).collect();
+        self.store.commit(Batch { lists, dropped_lists: dropped, ..Batch::default() }).await?;
+        Ok(applied)
+    }
+
+    /// Tracked orders of changed and dropped lists that no changed list names any more.
+    async fn removed(
+        &self,
+        changed: &[(&WatchList, ListRow)],
+        dropped: &[String],
+        in_force: &BTreeMap<String, String>,
+    ) -> Result<Vec<OrderKey>, StoreError> {
+        let named: BTreeSet<OrderKey> = changed
+            .iter()
+            .flat_map(|(list, _)| list.entries.iter().map(|entry| self.key(list, entry)))
+            .collect();
+        let touched = changed.iter().map(|(list, _)| &list.terms.name).filter(|name| in_force.contains_key(*name));
+        let mut removed = Vec::new();
+        for name in touched.chain(dropped) {
+            let mut after: Option<Stream> = None;
+            loop {
+                let page = self.store.keys_of_list(name, after, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.stream());
+                removed.extend(page.into_iter().filter(|key| !named.contains(key)));
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn guard(&self, removed: u64, accept_removal: bool) -> Result<(), ListsError> {
+        if removed == 0 || accept_removal {
+            return Ok(());
+        }
+        let (mut tracked, mut after) = (0, None);
+        loop {
+            let page = self.store.schedule(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.stream);
+            tracked += page.len() as u64;
+        }
+        if watchlist::is_mass_removal(tracked, removed) { Err(ListsError::MassRemoval { removed, tracked }) } else { Ok(()) }
+    }
+
+    async fn track(&self, list: &WatchList, entries: &[Entry], applied: &mut Applied) -> Result<(), StoreError> {
+        let watches: Vec<Watch> = entries.iter().map(|entry| self.watch(list, entry)).collect();
+        let streams: Vec<Stream> = watches.iter().map(|watch| watch.key.stream()).collect();
+        let stored: BTreeMap<Stream, Order> =
+            self.store.load(&streams).await?.into_iter().map(|order| (order.stream(), order)).collect();
+        let mut changes = Vec::new();
+        for (stream, watch) in streams.into_iter().zip(watches) {
+            let before = stored.get(&stream);
+            let Some(step) = watchlist::track(before, watch, self.now) else { continue };
+            if step.events.is_empty() {
+                applied.changed += 1;
+            } else {
+                applied.added += 1;
+            }
+            changes.push(self.change(before.map_or(0, |order| order.generation), step));
+        }
+        self.store.commit(Batch { changes, ..Batch::default() }).await?;
+        Ok(())
+    }
+
+    async fn untrack(&self, keys: &[OrderKey], applied: &mut Applied) -> Result<(), StoreError> {
+        let streams: Vec<Stream> = keys.iter().map(OrderKey::stream).collect();
+        let stored = self.store.load(&streams).await?;
+        applied.removed += stored.len() as u64;
+        let changes = stored.iter().map(|order| self.change(order.generation, watchlist::untrack(order))).collect();
+        self.store.commit(Batch { changes, ..Batch::default() }).await?;
+        Ok(())
+    }
+
+    fn change(&self, was: u64, step: Step) -> Change {
+        let Step { order, events } = step;
+        let records = self.records(&order, &events);
+        Change { was, order, records }
+    }
+
+    fn records(&self, order: &Order, events: &[OrderEvent]) -> Vec<Record> {
+        let account = self.accounts.get(&order.watch.key.account);
+        let context = Context {
+            account_id: account.and_then(|account| account.account_id.as_deref()),
+            now: self.now,
+            before: None,
+            observed: false,
+            style: self.style,
+        };
+        record::of_order(order, events, &context)
+    }
+
+    fn watch(&self, list: &WatchList, entry: &Entry) -> Watch {
+        Watch { key: self.key(list, entry), declared: entry.declared.clone(), terms: Arc::clone(&list.terms) }
+    }
+
+    fn key(&self, list: &WatchList, entry: &Entry) -> OrderKey {
+        OrderKey {
+            provider: entry.provider,
+            account: list.terms.account.clone(),
+            region: self.region(list).to_owned(),
+            id: entry.id.clone(),
+        }
+    }
+
+    /// The region of a list's account. A checked list names an account that exists.
+    fn region(&self, list: &WatchList) -> &str {
+        self.accounts.get(&list.terms.account).map_or("", |account| &account.region)
+    }
+
+    fn row(&self, list: &WatchList) -> ListRow {
+        let mut hash = Sha256::new();
+        let mut part = |text: &str| {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        };
+        part(self.region(list));
+        part(&serde_json::to_string(&*list.terms).unwrap_or_default());
+        for entry in &list.entries {
+            part(entry.provider.as_str());
+            part(&entry.id);
+            part(&serde_json::to_string(&entry.declared).unwrap_or_default());
+        }
+        let content_hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        ListRow { terms: Arc::clone(&list.terms), content_hash }
+    }
+}
