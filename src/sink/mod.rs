@@ -1,1 +1,55 @@
-//! Placeholder.
+//! Where events leave: one kind of sink a file.
+//!
+//! # Guarantees
+//! A sink takes events in the order of their `seq` and answers only when they are out of its hands. What it has not
+//! answered for is offered again.
+
+pub mod file;
+pub mod log;
+pub mod text;
+
+use std::future::Future;
+
+/// Events in one call of [`Sink::deliver`]: what bounds the memory of a sink that was away for long.
+pub const BATCH_MAX: usize = 500;
+
+/// An event on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its place among all events of the store.
+    pub seq: u64,
+    /// The record as JSON, without a line break.
+    pub json: String,
+}
+
+/// Why a sink did not take it. Each variant is a different reaction.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// It will not take anything before a person has mended it.
+    #[error("{detail}")]
+    Unusable {
+        /// What is wrong and what to do, for people.
+        detail: String,
+    },
+    /// It did not work this time: a full disk, a closed pipe. Try again.
+    #[error("the sink did not take it")]
+    Failing(#[source] std::io::Error),
+}
+
+/// Somewhere that events go to.
+pub trait Sink: Send {
+    /// Its name among the sinks, by which the store keeps what it has not got.
+    fn name(&self) -> &str;
+
+    /// Makes it ready, and says up to which `seq` it already has everything, if it can know.
+    ///
+    /// # Errors
+    /// `Unusable` if a person has to act before the daemon can start.
+    fn start(&mut self) -> impl Future<Output = Result<Option<u64>, SinkError>> + Send;
+
+    /// Takes up to [`BATCH_MAX`] events in the order of their `seq`.
+    ///
+    /// # Errors
+    /// All of them are offered again: a sink that can do so has taken none.
+    fn deliver(&mut self, batch: &[Line]) -> impl Future<Output = Result<(), SinkError>> + Send;
+}

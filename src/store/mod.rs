@@ -2,7 +2,12 @@
 //!
 //! # Guarantees
 //! A [`Batch`] is one transaction. A change is applied only if the order still has the generation it was read at.
-//! Every record of a batch gets the next `seq`, without a gap, and a delivery for each registered sink.
+//! Every record of a batch gets the next `seq`, without a gap, and a delivery for each registered sink: those of the
+//! changes first, in their order, then the batch's own.
+
+mod lock;
+pub mod memory;
+pub mod sqlite;
 
 use std::future::Future;
 
@@ -12,6 +17,12 @@ use crate::core::record::Record;
 use crate::core::scope::ScopeMemory;
 use crate::core::state::{Looked, Order};
 use crate::core::time::Timestamp;
+
+/// The mode of the files that the store makes: phone numbers are nobody else's business.
+const FILE_MODE: u32 = 0o600;
+
+/// Characters that are kept of what a sink said when it refused: enough to know it again, and a row stays small.
+const LAST_ERROR_MAX: usize = 500;
 
 /// Why the store could not do it. Each variant is a different reaction.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +47,7 @@ pub struct Batch {
     pub dropped_lists: Vec<String>,
     /// Orders that changed.
     pub changes: Vec<Change>,
-    /// Looks that changed nothing.
+    /// Looks that changed nothing. Written before `changes`: where an order is in both, the change has the last word.
     pub looked: Vec<(Stream, Looked)>,
     /// What is remembered of scopes.
     pub scopes: Vec<(ScopeKey, ScopeMemory)>,

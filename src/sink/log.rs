@@ -1,0 +1,88 @@
+//! The log: a line an event on standard output, for the journal, a container's log driver, or a person.
+//!
+//! # Guarantees
+//! At least once: a batch counts as delivered when it was flushed, so that a crash between the flush and the store's
+//! note of it repeats that batch, and so does a write that failed half-way. `seq` and `id` tell a repetition.
+
+use tokio::io::{AsyncWrite, AsyncWriteExt as _, Stdout};
+
+use super::text;
+use super::{Line, Sink, SinkError};
+use crate::core::record::Record;
+
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The record as JSON.
+    Json,
+    /// A line for people.
+    Text {
+        /// Whether it is coloured.
+        colour: bool,
+    },
+}
+
+/// The log.
+#[derive(Debug)]
+pub struct LogSink<W> {
+    out: W,
+    format: Format,
+    /// Whether the last write may have ended inside a line.
+    torn: bool,
+}
+
+impl LogSink<Stdout> {
+    /// The log on standard output.
+    pub fn stdout(format: Format) -> Self {
+        Self::new(tokio::io::stdout(), format)
+    }
+}
+
+impl<W: AsyncWrite + Unpin + Send> LogSink<W> {
+    /// A log on `out`.
+    pub fn new(out: W, format: Format) -> Self {
+        Self { out, format, torn: false }
+    }
+
+    fn render(&self, batch: &[Line]) -> String {
+        let mut lines = String::with_capacity(batch.iter().map(|line| line.json.len() + 1).sum());
+        if self.torn {
+            // What is left of a line stays on a line of its own, so that the whole one after it can be read.
+            lines.push('\n');
+        }
+        for line in batch {
+            match self.format {
+                Format::Json => lines.push_str(&line.json),
+                Format::Text { colour } => match serde_json::from_str::<Record>(&line.json) {
+                    Ok(record) => lines.push_str(&text::render(&record, colour)),
+                    Err(_) => lines.push_str(&line.json),
+                },
+            }
+            lines.push('\n');
+        }
+        lines
+    }
+
+    async fn write(&mut self, lines: &str) -> std::io::Result<()> {
+        self.out.write_all(lines.as_bytes()).await?;
+        self.out.flush().await
+    }
+}
+
+impl<W: AsyncWrite + Unpin + Send> Sink for LogSink<W> {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    async fn start(&mut self) -> Result<Option<u64>, SinkError> {
+        Ok(None)
+    }
+
+    async fn deliver(&mut self, batch: &[Line]) -> Result<(), SinkError> {
+        let lines = self.render(batch);
+        self.torn = true;
+        self.write(&lines).await.map_err(SinkError::Failing)?;
+        self.torn = false;
+        Ok(())
+    }
+}

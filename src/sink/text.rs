@@ -1,0 +1,93 @@
+//! An event as a line for people: time, level, name, sentence, and what else matters, dimmed.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::core::record::Record;
+
+/// The width of the longest level.
+const LEVEL_WIDTH: usize = 5;
+
+/// The width of the longest usual name (`order.status_changed`), so that sentences stand below each other.
+const EVENT_WIDTH: usize = 20;
+
+/// Characters of an order's id that are shown: enough to tell the orders of a list apart, and to search for.
+const ID_SHOWN: usize = 8;
+
+/// The line, without its end.
+///
+/// What services and people wrote into it cannot break the line or steer the terminal: control characters are escaped.
+pub fn render(record: &Record, colour: bool) -> String {
+    let (level_style, dim) =
+        if colour { (style_of(&record.level), Style::new().dimmed()) } else { (Style::new(), Style::new()) };
+    let time = record.time.map(|at| at.to_string()).unwrap_or_default();
+    // Whole seconds: `2026-11-22T10:00:00.000Z` without its milliseconds.
+    let seconds = time.split('.').next().unwrap_or_default();
+    let zone = if seconds.is_empty() { "" } else { "Z" };
+    let level = clean(&record.level.to_uppercase());
+    let event = clean(&record.event);
+    let message = clean(&record.message);
+    let mut line = format!(
+        "{dim}{seconds}{zone}{dim:#} {level_style}{level:<LEVEL_WIDTH$}{level_style:#} {event:<EVENT_WIDTH$} {message}"
+    );
+    let details = details(record);
+    if !details.is_empty() {
+        let _ = write!(line, "{dim}{details}{dim:#}");
+    }
+    line
+}
+
+fn style_of(level: &str) -> Style {
+    match level {
+        "error" => AnsiColor::Red.on_default().bold(),
+        "warn" => AnsiColor::Yellow.on_default(),
+        _ => AnsiColor::Green.on_default(),
+    }
+}
+
+/// What the sentence does not say already, as ` key=value` pairs.
+fn details(record: &Record) -> String {
+    let id = record.order_id.as_deref().map(|id| id.chars().take(ID_SHOWN).collect::<String>());
+    let raw = record.raw.as_deref().filter(|raw| record.to.as_deref() != Some(*raw));
+    let earliest = record.window_earliest.map(|at| at.to_string());
+    let latest = record.window_latest.map(|at| at.to_string());
+    let line = record.line.map(|line| line.to_string());
+    let pairs = [
+        ("list", record.list.as_deref()),
+        ("order", id.as_deref()),
+        ("operation", record.operation.as_deref()),
+        ("raw", raw),
+        ("reason", record.reason.as_deref()),
+        ("outcome", record.outcome.as_deref()),
+        ("condition", record.condition.as_deref()),
+        ("earliest", earliest.as_deref()),
+        ("latest", latest.as_deref()),
+        ("line", line.as_deref()),
+    ];
+    let mut out = String::new();
+    for (key, value) in pairs {
+        let Some(value) = value.filter(|value| !record.message.contains(value)) else { continue };
+        let value = clean(value);
+        if value.contains([' ', '"', '=']) || value.is_empty() {
+            let _ = write!(out, " {key}=\"{}\"", value.replace('"', "\\\""));
+        } else {
+            let _ = write!(out, " {key}={value}");
+        }
+    }
+    out
+}
+
+/// The text with everything escaped that a terminal would act on: control characters, line separators, and marks that
+/// change the direction of writing.
+fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}

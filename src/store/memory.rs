@@ -1,0 +1,222 @@
+//! The store of simulations: the same semantics as on disk, and nothing survives the process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Batch, Change, Committed, Delivery, Scheduled, Store, StoreError};
+use crate::core::event::ScopeKey;
+use crate::core::order::{ListTerms, OrderKey, Stream};
+use crate::core::record::Record;
+use crate::core::scope::ScopeMemory;
+use crate::core::state::Order;
+use crate::core::time::Timestamp;
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    lists: BTreeMap<String, List>,
+    orders: BTreeMap<Stream, Order>,
+    last_seq: u64,
+    daemon_generation: u64,
+    events: BTreeMap<u64, String>,
+    /// What each sink has not got.
+    pending: BTreeMap<String, BTreeSet<u64>>,
+    scopes: BTreeMap<ScopeKey, ScopeMemory>,
+}
+
+#[derive(Debug)]
+struct List {
+    terms: Arc<ListTerms>,
+    content_hash: String,
+    in_force: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("an order names the watch list {0:?}, which was never stored")]
+struct UnknownList(String);
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it is held, and what a batch cannot do is found out before it is applied.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn commit(&mut self, batch: Batch) -> Result<Committed, StoreError> {
+        let (applied, superseded) = self.judge(&batch)?;
+        for list in batch.lists {
+            let stored =
+                List { terms: Arc::clone(&list.terms), content_hash: list.content_hash, in_force: true };
+            self.lists.insert(list.terms.name.clone(), stored);
+        }
+        for name in batch.dropped_lists {
+            if let Some(list) = self.lists.get_mut(&name) {
+                list.in_force = false;
+            }
+        }
+        for (stream, looked) in batch.looked {
+            if let Some(order) = self.orders.get_mut(&stream) {
+                order.looked = looked;
+            }
+        }
+        let mut records = Vec::new();
+        for (change, applied) in batch.changes.into_iter().zip(applied) {
+            if applied {
+                records.extend(change.records);
+                self.orders.insert(change.order.stream(), change.order);
+            }
+        }
+        records.extend(batch.records);
+        for record in records {
+            self.say(record)?;
+        }
+        self.scopes.extend(batch.scopes);
+        self.daemon_generation = batch.daemon_generation.unwrap_or(self.daemon_generation);
+        Ok(Committed { superseded, last_seq: self.last_seq })
+    }
+
+    /// Which changes are applied, and whose are not; an error before anything was.
+    fn judge(&self, batch: &Batch) -> Result<(Vec<bool>, Vec<Stream>), StoreError> {
+        let mut generations: BTreeMap<Stream, u64> = BTreeMap::new();
+        let mut superseded = Vec::new();
+        let mut applied = Vec::with_capacity(batch.changes.len());
+        for Change { was, order, .. } in &batch.changes {
+            let stream = order.stream();
+            let stored = generations.get(&stream).copied().or(self.orders.get(&stream).map(|o| o.generation));
+            // Nothing is stored as generation 0, so that is also what is not stored.
+            let wins = if *was == 0 { stored.is_none() } else { stored == Some(*was) };
+            applied.push(wins);
+            if !wins {
+                superseded.push(stream);
+                continue;
+            }
+            generations.insert(stream, order.generation);
+            let list = &order.watch.terms.name;
+            if !self.lists.contains_key(list) && !batch.lists.iter().any(|row| row.terms.name == *list) {
+                return Err(StoreError::Failing(Box::new(UnknownList(list.clone()))));
+            }
+        }
+        Ok((applied, superseded))
+    }
+
+    fn say(&mut self, mut record: Record) -> Result<(), StoreError> {
+        record.seq = self.last_seq + 1;
+        let json = serde_json::to_string(&record).map_err(|error| StoreError::Failing(Box::new(error)))?;
+        self.last_seq = record.seq;
+        self.events.insert(record.seq, json);
+        for waiting in self.pending.values_mut() {
+            waiting.insert(record.seq);
+        }
+        Ok(())
+    }
+
+    /// An order with the terms that its list has.
+    fn order(&self, stream: Stream) -> Option<Order> {
+        let mut order = self.orders.get(&stream)?.clone();
+        if let Some(list) = self.lists.get(&order.watch.terms.name) {
+            order.watch.terms = Arc::clone(&list.terms);
+        }
+        Some(order)
+    }
+
+    fn tracked(&self, after: Option<Stream>) -> impl Iterator<Item = (Stream, &Order)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.orders.range((from, Bound::Unbounded));
+        rest.filter(|(_, order)| order.tracked).map(|(stream, order)| (*stream, order))
+    }
+}
+
+/// A page's size.
+fn size(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+impl Store for MemoryStore {
+    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        self.inner().commit(batch)
+    }
+
+    async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
+        let inner = self.inner();
+        Ok(streams.iter().filter_map(|stream| inner.order(*stream)).collect())
+    }
+
+    async fn schedule(&self, after: Option<Stream>, limit: u32) -> Result<Vec<Scheduled>, StoreError> {
+        let place = |(stream, order): (Stream, &Order)| Scheduled {
+            stream,
+            provider: order.watch.key.provider,
+            account: order.watch.key.account.clone(),
+            region: order.watch.key.region.clone(),
+            due_at: order.looked.due_at,
+            wake_at: order.looked.wake_at,
+        };
+        Ok(self.inner().tracked(after).map(place).take(size(limit)).collect())
+    }
+
+    async fn keys_of_list(
+        &self,
+        list: &str,
+        after: Option<Stream>,
+        limit: u32,
+    ) -> Result<Vec<OrderKey>, StoreError> {
+        let inner = self.inner();
+        let of_list = inner.tracked(after).filter(|(_, order)| order.watch.terms.name == list);
+        Ok(of_list.map(|(_, order)| order.watch.key.clone()).take(size(limit)).collect())
+    }
+
+    async fn lists(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let inner = self.inner();
+        let in_force = inner.lists.iter().filter(|(_, list)| list.in_force);
+        Ok(in_force.map(|(name, list)| (name.clone(), list.content_hash.clone())).collect())
+    }
+
+    async fn scopes(&self) -> Result<Vec<(ScopeKey, ScopeMemory)>, StoreError> {
+        Ok(self.inner().scopes.iter().map(|(key, memory)| (key.clone(), memory.clone())).collect())
+    }
+
+    async fn daemon_generation(&self) -> Result<u64, StoreError> {
+        Ok(self.inner().daemon_generation)
+    }
+
+    async fn register_sinks(&self, sinks: &[String]) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        inner.pending.retain(|name, _| sinks.contains(name));
+        for name in sinks {
+            inner.pending.entry(name.clone()).or_default();
+        }
+        Ok(())
+    }
+
+    async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let inner = self.inner();
+        let waiting = inner.pending.get(sink).into_iter().flatten().take(size(limit));
+        Ok(waiting
+            .filter_map(|seq| Some(Delivery { seq: *seq, json: inner.events.get(seq)?.clone() }))
+            .collect())
+    }
+
+    async fn delivered(&self, sink: &str, through: u64, _at: Timestamp) -> Result<(), StoreError> {
+        if let Some(waiting) = self.inner().pending.get_mut(sink) {
+            waiting.retain(|seq| *seq > through);
+        }
+        Ok(())
+    }
+
+    async fn failed(&self, _sink: &str, _seq: u64, _error: &str, _at: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn close(&self) {}
+}

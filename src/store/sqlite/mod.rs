@@ -1,0 +1,249 @@
+//! The store in one SQLite file.
+//!
+//! # Guarantees
+//! What was committed survives a power cut (write-ahead log, `synchronous=FULL`). One writer, whose transactions begin as
+//! writers; readers see what was committed before they began. A file that claimwatch did not make, does not know, or
+//! that is damaged is refused before a byte of it changes; one store has one daemon.
+
+mod commit;
+mod error;
+mod open;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqlitePoolOptions, SqliteRow};
+
+use self::rows::SharedTerms;
+pub use self::rows::Transition;
+use self::writer::Writer;
+use super::lock::Lock;
+use super::{Batch, Committed, Delivery, LAST_ERROR_MAX, Scheduled, Store, StoreError};
+use crate::core::event::ScopeKey;
+use crate::core::order::{OrderKey, Stream};
+use crate::core::scope::ScopeMemory;
+use crate::core::state::Order;
+use crate::core::time::Timestamp;
+
+/// Readers at once: the daemon's own and one for whoever asks about it; each is a thread.
+const READERS: u32 = 2;
+
+/// How long a reader waits for its turn before the store counts as failing.
+const READER_TURN: Duration = Duration::from_secs(10);
+
+/// Orders read by one statement, which bounds what is held at once.
+const ORDERS_PER_STATEMENT: usize = 500;
+
+const LOAD: &str = "
+    SELECT orders.provider, orders.account, orders.region, orders.id, orders.list, orders.declared, orders.tracked,
+        orders.generation, orders.state, orders.due_at, orders.wake_at, orders.asked_at, orders.answered_at,
+        orders.faults, lists.terms,
+        (SELECT json_group_object(numbers.number, json(numbers.state)) FROM numbers
+         WHERE numbers.stream = orders.stream) AS numbers
+    FROM json_each(?1) AS asked
+    CROSS JOIN orders ON orders.stream = asked.value
+    JOIN lists ON lists.name = orders.list";
+
+const SCHEDULE: &str = "
+    SELECT stream, provider, account, region, due_at, wake_at FROM orders
+    WHERE tracked = 1 AND stream > ?1 ORDER BY stream LIMIT ?2";
+
+const KEYS_OF_LIST: &str = "
+    SELECT provider, account, region, id FROM orders
+    WHERE tracked = 1 AND list = ?3 AND stream > ?1 ORDER BY stream LIMIT ?2";
+
+const PENDING: &str = "
+    SELECT events.seq, events.record FROM deliveries CROSS JOIN events ON events.seq = deliveries.seq
+    WHERE deliveries.sink = ?1 AND deliveries.state = 'pending' ORDER BY deliveries.seq LIMIT ?2";
+
+const DELIVERED: &str = "
+    UPDATE deliveries SET state = 'delivered', updated_at = ?3
+    WHERE sink = ?1 AND state = 'pending' AND seq <= ?2";
+
+const FAILED: &str = "
+    UPDATE deliveries SET attempts = attempts + 1, last_error = ?3, updated_at = ?4
+    WHERE sink = ?1 AND seq = ?2 AND state = 'pending'";
+
+const HISTORY: &str = "
+    SELECT generation, event, number, from_word, to_word, raw, reason, at, observed_after FROM transitions
+    WHERE stream = ?1 ORDER BY generation DESC, n DESC LIMIT ?2";
+
+/// The store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: SqlitePool,
+    _lock: Lock,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, makes it if it is not there (not its folder), and brings it to the newest schema.
+    ///
+    /// # Errors
+    /// `Unusable` for what trying again will not mend: no folder, another daemon on it, a file that is damaged, of
+    /// another program, or of a newer claimwatch. Such a file is left as it is.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let path = open::absolute(path)?;
+        let lock = Lock::take(&path)?;
+        match Box::pin(open::prepare(&path)).await {
+            Ok(writer) => Ok(Self {
+                writer: Writer::new(open::writer_options(&path), writer),
+                readers: SqlitePoolOptions::new()
+                    .max_connections(READERS)
+                    .acquire_timeout(READER_TURN)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .test_before_acquire(false)
+                    .connect_lazy_with(open::reader_options(&path)),
+                _lock: lock,
+            }),
+            Err(error) => {
+                lock.undo();
+                Err(error)
+            }
+        }
+    }
+
+    /// What became of an order, at most `limit` steps, the latest first.
+    pub async fn history(&self, stream: Stream, limit: u32) -> Result<Vec<Transition>, StoreError> {
+        let query = sqlx::query(HISTORY).bind(stream.to_string()).bind(limit);
+        let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
+        rows.iter().map(rows::transition).collect()
+    }
+
+    async fn page(
+        &self,
+        sql: &'static str,
+        after: Option<Stream>,
+        limit: u32,
+        list: Option<&str>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        let after = after.map(|stream| stream.to_string()).unwrap_or_default();
+        let mut query = sqlx::query(sql).bind(after).bind(limit);
+        if let Some(list) = list {
+            query = query.bind(list);
+        }
+        query.fetch_all(&self.readers).await.map_err(error::in_use)
+    }
+}
+
+impl Store for SqliteStore {
+    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        let mut writing = self.writer.begin().await?;
+        let committed = commit::write(writing.conn(), batch).await?;
+        writing.commit().await?;
+        Ok(committed)
+    }
+
+    async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
+        let mut orders = Vec::with_capacity(streams.len());
+        for chunk in streams.chunks(ORDERS_PER_STATEMENT) {
+            let wanted: Vec<String> = chunk.iter().map(Stream::to_string).collect();
+            let query = sqlx::query(LOAD).bind(commit::as_json(&wanted)?);
+            let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
+            let mut shared = SharedTerms::default();
+            for row in &rows {
+                orders.push(rows::order(row, &mut shared)?);
+            }
+        }
+        Ok(orders)
+    }
+
+    async fn schedule(&self, after: Option<Stream>, limit: u32) -> Result<Vec<Scheduled>, StoreError> {
+        self.page(SCHEDULE, after, limit, None).await?.iter().map(rows::scheduled).collect()
+    }
+
+    async fn keys_of_list(
+        &self,
+        list: &str,
+        after: Option<Stream>,
+        limit: u32,
+    ) -> Result<Vec<OrderKey>, StoreError> {
+        self.page(KEYS_OF_LIST, after, limit, Some(list)).await?.iter().map(rows::key).collect()
+    }
+
+    async fn lists(&self) -> Result<Vec<(String, String)>, StoreError> {
+        sqlx::query_as("SELECT name, content_hash FROM lists WHERE in_force = 1 ORDER BY name")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(error::in_use)
+    }
+
+    async fn scopes(&self) -> Result<Vec<(ScopeKey, ScopeMemory)>, StoreError> {
+        let sql = "SELECT provider, account, region, memory FROM scopes ORDER BY provider, account, region";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(error::in_use)?;
+        rows.iter()
+            .map(|row| {
+                let account = rows::get(row, "account")?;
+                let key =
+                    ScopeKey { provider: rows::provider(row)?, account, region: rows::get(row, "region")? };
+                Ok((key, rows::json(row, "memory")?))
+            })
+            .collect()
+    }
+
+    async fn daemon_generation(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT value FROM meta WHERE key = 'daemon_generation'")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(error::in_use)?;
+        rows::unsigned(&row, "value")
+    }
+
+    async fn register_sinks(&self, sinks: &[String]) -> Result<(), StoreError> {
+        let names = commit::as_json(sinks)?;
+        let mut writing = self.writer.begin().await?;
+        // The deliveries of a sink that is dropped go with it.
+        for sql in [
+            "DELETE FROM sinks WHERE name NOT IN (SELECT value FROM json_each(?1))",
+            "INSERT INTO sinks (name) SELECT value FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING",
+        ] {
+            sqlx::query(sql).bind(&names).execute(writing.conn()).await.map_err(error::in_use)?;
+        }
+        writing.commit().await
+    }
+
+    async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let query = sqlx::query(PENDING).bind(sink).bind(limit);
+        let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
+        rows.iter()
+            .map(|row| Ok(Delivery { seq: rows::unsigned(row, "seq")?, json: rows::get(row, "record")? }))
+            .collect()
+    }
+
+    async fn delivered(&self, sink: &str, through: u64, at: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.writer.begin().await?;
+        sqlx::query(DELIVERED)
+            .bind(sink)
+            .bind(rows::signed(through))
+            .bind(at.as_millis())
+            .execute(writing.conn())
+            .await
+            .map_err(error::in_use)?;
+        writing.commit().await
+    }
+
+    async fn failed(&self, sink: &str, seq: u64, error: &str, at: Timestamp) -> Result<(), StoreError> {
+        let kept: String = error.chars().take(LAST_ERROR_MAX).collect();
+        let mut writing = self.writer.begin().await?;
+        sqlx::query(FAILED)
+            .bind(sink)
+            .bind(rows::signed(seq))
+            .bind(kept)
+            .bind(at.as_millis())
+            .execute(writing.conn())
+            .await
+            .map_err(error::in_use)?;
+        writing.commit().await
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,284 @@
+//! Rows: what goes in as JSON, a statement a table, and what comes out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::error;
+use crate::core::order::{Declared, ListTerms, OrderKey, Provider, Stream, Watch};
+use crate::core::record::Record;
+use crate::core::scope::ScopeMemory;
+use crate::core::state::{Looked, Number, Order, State};
+use crate::core::time::Timestamp;
+use crate::store::{Change, Scheduled, StoreError};
+
+/// The part of a row that a look alone changes.
+#[derive(Debug, Serialize)]
+pub(super) struct LookedRow {
+    stream: String,
+    due_at: Option<i64>,
+    wake_at: Option<i64>,
+    asked_at: Option<i64>,
+    answered_at: Option<i64>,
+    faults: u32,
+}
+
+impl LookedRow {
+    pub(super) fn new(stream: Stream, looked: &Looked) -> Self {
+        Self {
+            stream: stream.to_string(),
+            due_at: looked.due_at.map(Timestamp::as_millis),
+            wake_at: looked.wake_at.map(Timestamp::as_millis),
+            asked_at: looked.asked_at.map(Timestamp::as_millis),
+            answered_at: looked.answered_at.map(Timestamp::as_millis),
+            faults: looked.faults,
+        }
+    }
+}
+
+/// An order's row, and the generation that it is guarded by.
+#[derive(Debug, Serialize)]
+pub(super) struct OrderRow<'a> {
+    was: u64,
+    provider: Provider,
+    account: &'a str,
+    region: &'a str,
+    id: &'a str,
+    list: &'a str,
+    declared: &'a Declared,
+    tracked: bool,
+    generation: u64,
+    state: &'a State,
+    #[serde(flatten)]
+    looked: LookedRow,
+}
+
+impl<'a> OrderRow<'a> {
+    pub(super) fn new(stream: Stream, change: &'a Change) -> Self {
+        let order = &change.order;
+        let key = &order.watch.key;
+        Self {
+            was: change.was,
+            provider: key.provider,
+            account: &key.account,
+            region: &key.region,
+            id: &key.id,
+            list: &order.watch.terms.name,
+            declared: &order.watch.declared,
+            tracked: order.tracked,
+            generation: order.generation,
+            state: &order.state,
+            looked: LookedRow::new(stream, &order.looked),
+        }
+    }
+}
+
+/// A number's row.
+#[derive(Debug, Serialize)]
+pub(super) struct NumberRow<'a> {
+    pub(super) stream: String,
+    pub(super) number: &'a str,
+    pub(super) state: &'a Number,
+}
+
+/// An event's row.
+#[derive(Debug, Serialize)]
+pub(super) struct EventRow<'a> {
+    pub(super) seq: u64,
+    pub(super) stream: &'a str,
+    pub(super) record: &'a Record,
+}
+
+/// A row of the history.
+#[derive(Debug, Serialize)]
+pub(super) struct TransitionRow<'a> {
+    stream: String,
+    generation: u64,
+    n: usize,
+    event: &'a str,
+    number: Option<&'a str>,
+    from: Option<&'a str>,
+    to: Option<&'a str>,
+    raw: Option<&'a str>,
+    reason: Option<&'a str>,
+    at: Option<i64>,
+    observed_after: Option<i64>,
+}
+
+impl<'a> TransitionRow<'a> {
+    /// The rows that a change leaves in the history.
+    pub(super) fn of(stream: Stream, change: &'a Change) -> impl Iterator<Item = Self> {
+        let generation = change.order.generation;
+        change.records.iter().enumerate().filter(|(_, record)| is_history(record)).map(move |(n, record)| {
+            Self {
+                stream: stream.to_string(),
+                generation,
+                n,
+                event: &record.event,
+                number: record.number.as_deref(),
+                from: record.from.as_deref(),
+                to: record.to.as_deref(),
+                raw: record.raw.as_deref(),
+                reason: record.reason.as_deref(),
+                at: record.time.map(Timestamp::as_millis),
+                observed_after: record.observed_after.map(Timestamp::as_millis),
+            }
+        })
+    }
+}
+
+/// Whether a record tells what became of an order, rather than of our watching it.
+fn is_history(record: &Record) -> bool {
+    record.to.is_some() || record.event == "order.not_found" || record.event.starts_with("window.")
+}
+
+/// A scope's row.
+#[derive(Debug, Serialize)]
+pub(super) struct ScopeRow<'a> {
+    pub(super) provider: Provider,
+    pub(super) account: &'a str,
+    pub(super) region: &'a str,
+    pub(super) memory: &'a ScopeMemory,
+}
+
+/// A watch list's row.
+#[derive(Debug, Serialize)]
+pub(super) struct ListRow<'a> {
+    pub(super) terms: &'a ListTerms,
+    pub(super) content_hash: &'a str,
+}
+
+/// A step of an order's history, as `show` tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// The generation that it made.
+    pub generation: u64,
+    /// The event's name.
+    pub event: String,
+    /// E.164, where it is about a number.
+    pub number: Option<String>,
+    /// The status before.
+    pub from: Option<String>,
+    /// The status after; `None` where it is not a change of status.
+    pub to: Option<String>,
+    /// The provider's word.
+    pub raw: Option<String>,
+    /// The provider's message.
+    pub reason: Option<String>,
+    /// When it was recorded.
+    pub at: Option<Timestamp>,
+    /// The look before: it happened after that.
+    pub observed_after: Option<Timestamp>,
+}
+
+/// Reads the history's row.
+pub(super) fn transition(row: &SqliteRow) -> Result<Transition, StoreError> {
+    Ok(Transition {
+        generation: unsigned(row, "generation")?,
+        event: get(row, "event")?,
+        number: get(row, "number")?,
+        from: get(row, "from_word")?,
+        to: get(row, "to_word")?,
+        raw: get(row, "raw")?,
+        reason: get(row, "reason")?,
+        at: time(row, "at")?,
+        observed_after: time(row, "observed_after")?,
+    })
+}
+
+/// Terms that were read, so that orders of one list share theirs.
+#[derive(Debug, Default)]
+pub(super) struct SharedTerms(HashMap<String, Arc<ListTerms>>);
+
+/// Reads an order with its numbers and its list's terms.
+pub(super) fn order(row: &SqliteRow, shared: &mut SharedTerms) -> Result<Order, StoreError> {
+    let key = key(row)?;
+    let list: String = get(row, "list")?;
+    let terms = if let Some(terms) = shared.0.get(&list) {
+        Arc::clone(terms)
+    } else {
+        let terms: Arc<ListTerms> = Arc::new(json(row, "terms")?);
+        shared.0.insert(list, Arc::clone(&terms));
+        terms
+    };
+    let mut state: State = json(row, "state")?;
+    state.numbers = json::<BTreeMap<String, Number>>(row, "numbers")?;
+    Ok(Order {
+        watch: Watch { key, declared: json(row, "declared")?, terms },
+        tracked: get(row, "tracked")?,
+        generation: unsigned(row, "generation")?,
+        state,
+        looked: Looked {
+            due_at: time(row, "due_at")?,
+            wake_at: time(row, "wake_at")?,
+            asked_at: time(row, "asked_at")?,
+            answered_at: time(row, "answered_at")?,
+            faults: get(row, "faults")?,
+        },
+    })
+}
+
+/// Reads an order's key.
+pub(super) fn key(row: &SqliteRow) -> Result<OrderKey, StoreError> {
+    Ok(OrderKey {
+        provider: provider(row)?,
+        account: get(row, "account")?,
+        region: get(row, "region")?,
+        id: get(row, "id")?,
+    })
+}
+
+/// Reads an order's place in the schedule.
+pub(super) fn scheduled(row: &SqliteRow) -> Result<Scheduled, StoreError> {
+    let stream: String = get(row, "stream")?;
+    Ok(Scheduled {
+        stream: Stream::parse(&stream).ok_or_else(|| error::unreadable("an order's stream", &stream))?,
+        provider: provider(row)?,
+        account: get(row, "account")?,
+        region: get(row, "region")?,
+        due_at: time(row, "due_at")?,
+        wake_at: time(row, "wake_at")?,
+    })
+}
+
+/// Reads the service.
+pub(super) fn provider(row: &SqliteRow) -> Result<Provider, StoreError> {
+    let word: String = get(row, "provider")?;
+    [Provider::Chime, Provider::Connect]
+        .into_iter()
+        .find(|provider| provider.as_str() == word)
+        .ok_or_else(|| error::unreadable("a provider", &word))
+}
+
+/// Reads a JSON column.
+pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, StoreError> {
+    let text: &str = row.try_get(column).map_err(error::in_use)?;
+    serde_json::from_str(text).map_err(|bad| error::unreadable(column, &bad))
+}
+
+/// Reads a column.
+pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    row.try_get(column).map_err(error::in_use)
+}
+
+/// Reads a count.
+pub(super) fn unsigned(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {
+    let value: i64 = get(row, column)?;
+    u64::try_from(value).map_err(|bad| error::unreadable(column, &bad))
+}
+
+fn time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    Ok(get::<Option<i64>>(row, column)?.map(Timestamp::from_millis))
+}
+
+/// A count as SQLite takes it.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
