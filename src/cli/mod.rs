@@ -1,1 +1,137 @@
-//! Placeholder.
+//! The command line: one file a command.
+
+mod check;
+mod demo;
+mod run;
+mod simulate;
+mod story;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Loaded, Sources};
+use crate::exit;
+
+/// Watches Amazon Chime SDK Voice phone-number orders and Amazon Connect claims.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch, until stopped
+    Run(run::Args),
+    /// See the whole story in half a minute: a simulated AWS and the real daemon, no account needed
+    Demo,
+    /// Serve the simulated AWS alone
+    Simulate(simulate::Args),
+    /// Check the configuration and the watch lists; exit 0 or 78
+    Check(ConfigArg),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, clap::Args)]
+struct ConfigArg {
+    /// The main configuration file
+    #[arg(
+        long,
+        env = "CLAIMWATCH_CONFIG",
+        default_value = "/etc/claimwatch/claimwatch.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+}
+
+/// The program, from its arguments and its environment to its exit code.
+pub fn main(
+    args: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(refused) => {
+            let code = if refused.use_stderr() { exit::USAGE } else { exit::OK };
+            return if refused.print().is_ok() { code.into() } else { exit::FAILURE.into() };
+        }
+    };
+    let environment: BTreeMap<String, String> = environment
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    start_diagnostics(environment.get("RUST_LOG").map(String::as_str));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(cause) => return fail(exit::FAILURE, &format!("no runtime: {cause}")),
+    };
+    let clock = SystemClock::start();
+    let code = runtime.block_on(async {
+        match args.command {
+            Command::Run(args) => Box::pin(run::run(args, environment, clock)).await,
+            Command::Demo => Box::pin(demo::run(clock, colours(&environment))).await,
+            Command::Simulate(args) => simulate::run(args, clock).await,
+            Command::Check(args) => check::run(args, environment, clock),
+        }
+    });
+    // A blocked read of the outside must not hold up the end; everything that matters was flushed.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    code.into()
+}
+
+/// Diagnostics go to standard error and carry no `event`, `id` or `seq`; events are never filtered by `RUST_LOG`.
+fn start_diagnostics(wanted: Option<&str>) {
+    let filter = EnvFilter::builder().parse_lossy(wanted.unwrap_or("warn,claimwatch=info"));
+    let ansi = io::stderr().is_terminal();
+    let layer = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(ansi);
+    // A second start in one process (tests) keeps the first one's.
+    let _already = layer.try_init();
+}
+
+fn load(config: &ConfigArg, environment: BTreeMap<String, String>, clock: SystemClock) -> Loaded {
+    crate::config::load(&Sources { path: config.config.clone(), environment, now: clock.now().wall })
+}
+
+/// Whether standard output takes colours: a terminal, unless `NO_COLOR` is set to anything.
+fn colours(environment: &BTreeMap<String, String>) -> bool {
+    io::stdout().is_terminal() && environment.get("NO_COLOR").is_none_or(String::is_empty)
+}
+
+/// Writes a line for people to standard output. Nobody listening is no reason to fail.
+fn say(line: &str) {
+    let _closed = writeln!(io::stdout().lock(), "{line}");
+}
+
+/// Writes a line for people to standard error.
+fn complain(line: &str) {
+    let _closed = writeln!(io::stderr().lock(), "{line}");
+}
+
+fn fail(code: u8, line: &str) -> ExitCode {
+    complain(&format!("claimwatch: {line}"));
+    code.into()
+}
+
+/// Ends at SIGINT or SIGTERM.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        // Without handlers the signals end the process by themselves.
+        _ => std::future::pending().await,
+    }
+}

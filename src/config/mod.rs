@@ -222,3 +222,11 @@ pub struct Entry {
     /// The line it begins on, from 1.
     pub line: u32,
 }
+
+/// Reads a duration as the configuration writes it: `500ms`, `90s`, `1h30m`.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    value::duration(text).map_err(|fault| fault.message)
+}

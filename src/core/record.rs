@@ -264,7 +264,8 @@ fn fill_window(record: &mut Record, number: &str, window: &WindowFacts, now: Tim
     record.window_basis = Some(window.basis.as_str().to_owned());
     record.window_earliest = Some(window.earliest);
     record.window_latest = Some(window.latest);
-    record.remaining_s = Some(window.earliest.since(now).as_secs());
+    let remaining = window.earliest.since(now);
+    record.remaining_s = Some(remaining.as_secs() + u64::from(remaining.subsec_millis() >= 500));
 }
 
 fn fill_attention(record: &mut Record, attention: &Attention) {

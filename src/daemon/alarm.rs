@@ -7,7 +7,10 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use super::poller::Wish;
 
 /// Starts the alarms of a configuration. They end when what is returned is shut down.
-pub(super) async fn set(heartbeat: Option<&str>, wishes: mpsc::Sender<Wish>) -> Result<JobScheduler, JobSchedulerError> {
+pub(super) async fn set(
+    heartbeat: Option<&str>,
+    wishes: mpsc::Sender<Wish>,
+) -> Result<JobScheduler, JobSchedulerError> {
     let clock = JobScheduler::new().await?;
     if let Some(line) = heartbeat {
         clock

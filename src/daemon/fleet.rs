@@ -51,8 +51,12 @@ impl Fleet {
     /// The scopes that a configuration makes, with what is remembered of them.
     pub(super) fn new(config: &Config, remembered: &[(ScopeKey, ScopeMemory)], now: Now) -> Self {
         let mut places: BTreeMap<ScopeKey, usize> = BTreeMap::new();
-        let mut fleet =
-            Self { lanes: Vec::new(), by_account: HashMap::new(), homes: HashMap::new(), account_ids: HashMap::new() };
+        let mut fleet = Self {
+            lanes: Vec::new(),
+            by_account: HashMap::new(),
+            homes: HashMap::new(),
+            account_ids: HashMap::new(),
+        };
         for account in config.accounts.values() {
             if let Some(id) = &account.account_id {
                 fleet.account_ids.insert(account.name.clone(), id.clone());
@@ -108,5 +112,10 @@ impl Fleet {
 
 fn quota(account: &Account, provider: Provider) -> Quota {
     let service = account.service(provider);
-    Quota { rate: service.quota.rate, burst: service.quota.burst, share: service.share, in_flight: service.in_flight }
+    Quota {
+        rate: service.quota.rate,
+        burst: service.quota.burst,
+        share: service.share,
+        in_flight: service.in_flight,
+    }
 }

@@ -140,7 +140,8 @@ impl<S: Store> Journal<S> {
                 if before.is_none() {
                     tracing::error!(cause = %cause, "store.failing: nothing is looked at until the store takes writes again");
                 }
-                self.trouble = Some(Trouble { since: before.map_or(now, |trouble| trouble.since), failures, retry_at });
+                self.trouble =
+                    Some(Trouble { since: before.map_or(now, |trouble| trouble.since), failures, retry_at });
                 Ok(Written::NotNow { retry_at })
             }
             Err(error @ StoreError::Unusable { .. }) => Err(error),

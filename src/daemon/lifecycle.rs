@@ -6,27 +6,21 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Cancels `stop` at the first SIGTERM or SIGINT, `abort` at the second. Ends when either `stop` was cancelled by somebody
-/// else and `done` is, or the second signal came.
-pub(super) async fn watch_signals(
-    stop: CancellationToken,
-    abort: CancellationToken,
-    done: CancellationToken,
-) -> io::Result<()> {
+/// Cancels `stop` at the first SIGTERM or SIGINT; ends at the second.
+pub(super) async fn second_signal(stop: &CancellationToken) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
-            () = done.cancelled() => return Ok(()),
         };
         if stop.is_cancelled() {
             tracing::warn!(signal = name, "stopping at once");
-            abort.cancel();
             return Ok(());
         }
         tracing::info!(signal = name, "stopping");
+        tell(&[NotifyState::Stopping]);
         stop.cancel();
     }
 }

@@ -72,9 +72,13 @@ impl<S: Store> Applier<'_, S> {
             .zip(rows)
             .filter(|(_, row)| in_force.get(&row.terms.name) != Some(&row.content_hash))
             .collect();
-        let kept: BTreeSet<&str> =
-            lists.iter().map(|list| list.terms.name.as_str()).chain(bad.iter().map(|list| list.name.as_str())).collect();
-        let dropped: Vec<String> = in_force.keys().filter(|name| !kept.contains(name.as_str())).cloned().collect();
+        let kept: BTreeSet<&str> = lists
+            .iter()
+            .map(|list| list.terms.name.as_str())
+            .chain(bad.iter().map(|list| list.name.as_str()))
+            .collect();
+        let dropped: Vec<String> =
+            in_force.keys().filter(|name| !kept.contains(name.as_str())).cloned().collect();
         if changed.is_empty() && dropped.is_empty() {
             return Ok(Applied::default());
         }
@@ -90,7 +94,8 @@ impl<S: Store> Applier<'_, S> {
         removed: Vec<OrderKey>,
     ) -> Result<Applied, ListsError> {
         let mut applied = Applied::default();
-        let half_done = changed.iter().map(|(_, row)| ListRow { content_hash: String::new(), ..row.clone() }).collect();
+        let half_done =
+            changed.iter().map(|(_, row)| ListRow { content_hash: String::new(), ..row.clone() }).collect();
         self.store.commit(Batch { lists: half_done, ..Batch::default() }).await?;
         for (list, _) in &changed {
             for page in list.entries.chunks(PAGE as usize) {
@@ -116,7 +121,8 @@ impl<S: Store> Applier<'_, S> {
             .iter()
             .flat_map(|(list, _)| list.entries.iter().map(|entry| self.key(list, entry)))
             .collect();
-        let touched = changed.iter().map(|(list, _)| &list.terms.name).filter(|name| in_force.contains_key(*name));
+        let touched =
+            changed.iter().map(|(list, _)| &list.terms.name).filter(|name| in_force.contains_key(*name));
         let mut removed = Vec::new();
         for name in touched.chain(dropped) {
             let mut after: Option<Stream> = None;
@@ -141,10 +147,19 @@ impl<S: Store> Applier<'_, S> {
             after = Some(last.stream);
             tracked += page.len() as u64;
         }
-        if watchlist::is_mass_removal(tracked, removed) { Err(ListsError::MassRemoval { removed, tracked }) } else { Ok(()) }
+        if watchlist::is_mass_removal(tracked, removed) {
+            Err(ListsError::MassRemoval { removed, tracked })
+        } else {
+            Ok(())
+        }
     }
 
-    async fn track(&self, list: &WatchList, entries: &[Entry], applied: &mut Applied) -> Result<(), StoreError> {
+    async fn track(
+        &self,
+        list: &WatchList,
+        entries: &[Entry],
+        applied: &mut Applied,
+    ) -> Result<(), StoreError> {
         let watches: Vec<Watch> = entries.iter().map(|entry| self.watch(list, entry)).collect();
         let streams: Vec<Stream> = watches.iter().map(|watch| watch.key.stream()).collect();
         let stored: BTreeMap<Stream, Order> =
@@ -168,7 +183,8 @@ impl<S: Store> Applier<'_, S> {
         let streams: Vec<Stream> = keys.iter().map(OrderKey::stream).collect();
         let stored = self.store.load(&streams).await?;
         applied.removed += stored.len() as u64;
-        let changes = stored.iter().map(|order| self.change(order.generation, watchlist::untrack(order))).collect();
+        let changes =
+            stored.iter().map(|order| self.change(order.generation, watchlist::untrack(order))).collect();
         self.store.commit(Batch { changes, ..Batch::default() }).await?;
         Ok(())
     }

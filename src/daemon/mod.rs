@@ -1,3 +1,344 @@
-//! Placeholder.
+//! The daemon: wires the rooms together, runs the loop, ends tidily.
+//!
+//! # Expected flow
+//! Store, lists, scopes, schedule, relays, alarms, then "ready", then the loop; at the stop the same backwards: looks in
+//! flight get a moment, `daemon.stopped` is written, the relays flush, the store is closed.
 
+mod accounts;
+mod alarm;
+mod fleet;
+mod journal;
+mod lifecycle;
+mod lists;
+mod poller;
 pub mod relay;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use self::accounts::aws;
+pub use self::lists::ListsError;
+pub use self::poller::Finish;
+
+use self::fleet::Fleet;
+use self::journal::Journal;
+use self::lists::{Applied, Applier};
+use self::poller::Poller;
+use self::relay::RelayError;
+use crate::clock::Clock;
+use crate::config::{BadList, Config, Loaded, Numbers, WatchList};
+use crate::core::event::DaemonEvent;
+use crate::core::policy::AfterTerminal;
+use crate::core::record::Style;
+use crate::provider::Look;
+use crate::sink::Sink;
+use crate::sink::file::FileSink;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+
+/// Wishes that wait for the loop. They carry no data, so more than a few mean nothing.
+const WISHES: usize = 8;
+/// Orders read at once when the schedule is filled.
+const PAGE: u32 = 10_000;
+/// How long the relays get to flush at the stop; what is left is delivered after the next start.
+const FLUSH_GRACE: Duration = Duration::from_secs(5);
+/// The same for `run --once`, after which nothing may come for long.
+const FLUSH_GRACE_ONCE: Duration = Duration::from_secs(30);
+/// A stored due time is believed up to this far ahead, even where every ceiling is lower: a blocked order's.
+const DUE_FARTHEST: Duration = Duration::from_hours(25);
+
+/// Why the daemon did not run, or ended. Each variant is an exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The configuration. Exit 78.
+    #[error("{0}")]
+    Config(String),
+    /// The store. Exit 74.
+    #[error("the store {path} cannot be used")]
+    Store {
+        /// Where it is.
+        path: String,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// Something outside that is needed. Exit 69.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A sink cannot be used, or its relay ended. Exit 1.
+    #[error("events cannot be delivered")]
+    Relay(#[from] RelayError),
+    /// A second signal. Exit 1.
+    #[error("stopped at once, by a second signal")]
+    Aborted,
+}
+
+/// What to run.
+#[derive(Debug)]
+pub struct Setup {
+    /// The configuration with its lists. Its main part must be good.
+    pub loaded: Loaded,
+    /// One look at every order that is due, then the end.
+    pub once: bool,
+    /// The end of `once`, at the latest.
+    pub deadline: Option<Duration>,
+    /// A removal of more than half of the orders is meant.
+    pub accept_removal: bool,
+}
+
+/// What the daemon acts through.
+#[derive(Debug)]
+pub struct Parts<L, K, C> {
+    /// Takes looks.
+    pub look: L,
+    /// Takes every event, in order, under the name `log`.
+    pub log: K,
+    /// Tells the time.
+    pub clock: C,
+}
+
+/// Runs until a signal, until `stop`, or with `once` until everything was looked at.
+pub async fn run<L: Look, K: Sink + 'static, C: Clock>(
+    setup: Setup,
+    parts: Parts<L, K, C>,
+    stop: CancellationToken,
+) -> Result<Finish, DaemonError> {
+    let Some(config) = setup.loaded.config.clone() else {
+        return Err(DaemonError::Config("the configuration is wrong".to_owned()));
+    };
+    let path = config.store.clone();
+    refuse_never_good(&path, &setup.loaded.bad_lists)?;
+    let failed = |source| DaemonError::Store { path: path.display().to_string(), source };
+    let store = Arc::new(SqliteStore::open(&path).await.map_err(failed)?);
+    let daemon = Daemon { config, setup, store: Arc::clone(&store), clock: Arc::new(parts.clock) };
+    let ended = tokio::select! {
+        ended = daemon.run(parts.look, parts.log, &stop) => ended,
+        heard = lifecycle::second_signal(&stop) => Err(match heard {
+            Ok(()) => DaemonError::Aborted,
+            Err(cause) => DaemonError::Unavailable(format!("signals cannot be heard: {cause}")),
+        }),
+    };
+    store.close().await;
+    ended
+}
+
+/// A list that was never good has nothing to fall back to where there is no store: better not to start than to watch
+/// less than was asked for.
+fn refuse_never_good(store: &Path, bad: &[BadList]) -> Result<(), DaemonError> {
+    if bad.is_empty() || store.exists() { Ok(()) } else { Err(never_good(bad)) }
+}
+
+fn never_good(bad: &[BadList]) -> DaemonError {
+    let names: Vec<String> = bad.iter().map(|list| list.path.display().to_string()).collect();
+    DaemonError::Config(format!("never good before, and nothing is watched yet: {}", names.join(", ")))
+}
+
+struct Daemon<C> {
+    config: Config,
+    setup: Setup,
+    store: Arc<SqliteStore>,
+    clock: Arc<C>,
+}
+
+impl<C: Clock> Daemon<C> {
+    async fn run<L: Look, K: Sink + 'static>(
+        &self,
+        look: L,
+        log: K,
+        stop: &CancellationToken,
+    ) -> Result<Finish, DaemonError> {
+        let (committed, committed_seen) = watch::channel(0);
+        let file = self.config.events.file.clone().map(FileSink::new);
+        let names: Vec<String> = [Some(log.name()), file.as_ref().map(Sink::name)]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect();
+        self.store.register_sinks(&names).await.map_err(|source| self.failed(source))?;
+        let applied = self.apply_lists().await?;
+        let mut poller = self.poller(look, committed).await?;
+
+        let flush = CancellationToken::new();
+        let mut relays = JoinSet::new();
+        let shared =
+            || (Arc::clone(&self.store), Arc::clone(&self.clock), committed_seen.clone(), flush.clone());
+        let (store, clock, seen, until) = shared();
+        relays.spawn(relay::run(store, log, clock, seen, until));
+        if let Some(file) = file {
+            let (store, clock, seen, until) = shared();
+            relays.spawn(relay::run(store, file, clock, seen, until));
+        }
+        self.say_start(&mut poller, applied).await?;
+        let finish = self.turn(&mut poller, &mut relays, stop).await?;
+        if !self.setup.once {
+            let reason = "it was asked to".to_owned();
+            poller.say(&DaemonEvent::Stopped { reason }).await.map_err(|source| self.failed(source))?;
+        }
+        flush.cancel();
+        self.flush(relays).await?;
+        Ok(finish)
+    }
+
+    fn failed(&self, source: StoreError) -> DaemonError {
+        DaemonError::Store { path: self.config.store.display().to_string(), source }
+    }
+
+    fn style(&self) -> Style {
+        Style { masked: self.config.events.numbers == Numbers::Masked }
+    }
+
+    async fn apply_lists(&self) -> Result<Applied, DaemonError> {
+        let loaded = &self.setup.loaded;
+        let in_force = self.store.lists().await.map_err(|source| self.failed(source))?;
+        if in_force.is_empty() && !loaded.bad_lists.is_empty() {
+            return Err(never_good(&loaded.bad_lists));
+        }
+        let applier = Applier {
+            store: &*self.store,
+            accounts: &self.config.accounts,
+            style: self.style(),
+            now: self.clock.now().wall,
+        };
+        applier.apply(&loaded.lists, &loaded.bad_lists, self.setup.accept_removal).await.map_err(|error| {
+            match error {
+                ListsError::Store(source) => self.failed(source),
+                removal @ ListsError::MassRemoval { .. } => DaemonError::Config(removal.to_string()),
+            }
+        })
+    }
+
+    async fn poller<L: Look>(
+        &self,
+        look: L,
+        committed: watch::Sender<u64>,
+    ) -> Result<Poller<SqliteStore, L, C>, DaemonError> {
+        let now = self.clock.now();
+        let failed = |source| self.failed(source);
+        let remembered = self.store.scopes().await.map_err(failed)?;
+        let generation = self.store.daemon_generation().await.map_err(failed)?;
+        let fleet = Fleet::new(&self.config, &remembered, now);
+        let journal = Journal::new(Arc::clone(&self.store), generation, committed);
+        let parts = (Arc::clone(&self.store), Arc::new(look), Arc::clone(&self.clock));
+        let mut poller = Poller::new(parts, fleet, journal, self.style(), self.setup.once);
+        let farthest = farthest_due(&self.setup.loaded.lists);
+        let mut after = None;
+        loop {
+            let page = self.store.schedule(after, PAGE).await.map_err(failed)?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.stream);
+            for order in &page {
+                poller.settle(order, farthest, now.wall);
+            }
+        }
+        Ok(poller)
+    }
+
+    async fn say_start<L: Look>(
+        &self,
+        poller: &mut Poller<SqliteStore, L, C>,
+        applied: Applied,
+    ) -> Result<(), DaemonError> {
+        let mut events = Vec::new();
+        let loaded = &self.setup.loaded;
+        for bad in &loaded.bad_lists {
+            let problem = loaded.problems.first_error_of(&bad.path);
+            events.push(DaemonEvent::ConfigRejected {
+                file: bad.path.display().to_string(),
+                line: problem.and_then(|problem| problem.line),
+                reason: problem.map(|problem| problem.message.clone()).unwrap_or_default(),
+            });
+        }
+        if applied != Applied::default() {
+            let Applied { added, removed, changed } = applied;
+            events.push(DaemonEvent::ConfigApplied { added, removed, changed });
+        }
+        if !self.setup.once {
+            events.push(DaemonEvent::Started { orders: poller.orders() });
+        }
+        for event in &events {
+            poller.say(event).await.map_err(|source| self.failed(source))?;
+        }
+        Ok(())
+    }
+
+    /// The loop, with everything that may end it.
+    async fn turn<L: Look>(
+        &self,
+        poller: &mut Poller<SqliteStore, L, C>,
+        relays: &mut JoinSet<Result<(), RelayError>>,
+        stop: &CancellationToken,
+    ) -> Result<Finish, DaemonError> {
+        let (wishes, wished) = mpsc::channel(WISHES);
+        let heartbeat = self.config.schedules.heartbeat.as_deref().filter(|_| !self.setup.once);
+        let mut alarms = alarm::set(heartbeat, wishes)
+            .await
+            .map_err(|cause| DaemonError::Config(format!("schedules.heartbeat: {cause}")))?;
+        lifecycle::tell(&[NotifyState::Ready]);
+        let too_late = async {
+            match self.setup.deadline {
+                Some(deadline) => tokio::time::sleep(deadline).await,
+                None => std::future::pending().await,
+            }
+            stop.cancel();
+            std::future::pending::<()>().await;
+        };
+        let ended = tokio::select! {
+            finish = poller.run(wished, stop) => finish.map_err(|source| self.failed(source)),
+            () = too_late => Ok(Finish::default()),
+            Some(ended) = relays.join_next() => Err(relay_ended(ended)),
+        };
+        if let Err(cause) = alarms.shutdown().await {
+            tracing::debug!(%cause, "the alarm clock did not stop");
+        }
+        ended
+    }
+
+    /// Lets the relays deliver what is written.
+    async fn flush(&self, mut relays: JoinSet<Result<(), RelayError>>) -> Result<(), DaemonError> {
+        let grace = if self.setup.once { FLUSH_GRACE_ONCE } else { FLUSH_GRACE };
+        let flushed = tokio::time::timeout(grace, async {
+            while let Some(ended) = relays.join_next().await {
+                ended.map_err(broken)??;
+            }
+            Ok(())
+        });
+        flushed.await.unwrap_or_else(|_elapsed| {
+            tracing::warn!("some events are not delivered yet; they go out after the next start");
+            Ok(())
+        })
+    }
+}
+
+/// A relay that ends unasked ends the daemon: events that nobody gets are worse than a restart.
+fn relay_ended(ended: Result<Result<(), RelayError>, tokio::task::JoinError>) -> DaemonError {
+    match ended {
+        Ok(Ok(())) => DaemonError::Unavailable("a relay ended unasked".to_owned()),
+        Ok(Err(error)) => error.into(),
+        Err(join) => broken(join),
+    }
+}
+
+/// A task that panicked is a bug: its panic goes on here.
+fn broken(join: tokio::task::JoinError) -> DaemonError {
+    if join.is_panic() {
+        std::panic::resume_unwind(join.into_panic());
+    }
+    DaemonError::Unavailable(join.to_string())
+}
+
+fn farthest_due(lists: &[WatchList]) -> Duration {
+    let wanted = lists.iter().map(|list| {
+        let poll = &list.terms.policy.poll;
+        match poll.after_terminal {
+            AfterTerminal::Stop => poll.ceiling,
+            AfterTerminal::Every(interval) => poll.ceiling.max(interval.saturating_mul(11) / 10),
+        }
+    });
+    wanted.max().unwrap_or_default().max(DUE_FARTHEST)
+}

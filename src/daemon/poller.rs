@@ -42,7 +42,7 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// What the loop is asked to do. Wishes carry no data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub(super) enum Wish {
     /// Write a heartbeat.
     Heartbeat,
 }
@@ -154,6 +154,10 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             self.tell_time().await?;
         }
         self.land().await?;
+        if let Some(once) = &mut self.once {
+            let left: usize = self.fleet.lanes.iter().map(|lane| lane.schedule.len()).sum();
+            once.unanswered += left as u64;
+        }
         Ok(Finish { unanswered: self.once.as_ref().map_or(0, |once| once.unanswered) })
     }
 
@@ -165,7 +169,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         }
         let mut granted = Vec::new();
         for lane in &mut self.fleet.lanes {
-            while let Some((who, grant)) = next(&lane.scope.grant(lane.schedule.in_flight(), now.tick), &mut lane.schedule, now) {
+            while let Some((who, grant)) =
+                next(&lane.scope.grant(lane.schedule.in_flight(), now.tick), &mut lane.schedule, now)
+            {
                 lane.scope.started(grant, now.tick);
                 granted.push(who);
                 if grant == Grant::ProbeCredentials {
@@ -241,7 +247,10 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         answers
     }
 
-    async fn apply_answers(&mut self, answers: Vec<(Stream, Timestamp, Observation)>) -> Result<(), StoreError> {
+    async fn apply_answers(
+        &mut self,
+        answers: Vec<(Stream, Timestamp, Observation)>,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut changes = Vec::new();
         for (who, asked_at, observation) in answers {
@@ -330,7 +339,11 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         now: Now,
     ) -> Vec<Record> {
         let account_id = self.fleet.account_id(&order.watch.key.account);
-        record::of_order(order, events, &Context { account_id, now: now.wall, before, observed, style: self.style })
+        record::of_order(
+            order,
+            events,
+            &Context { account_id, now: now.wall, before, observed, style: self.style },
+        )
     }
 
     /// Marks, ends of windows and stalls that are due; what scopes have to say; bookkeeping that has waited enough.
@@ -345,7 +358,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         if self.journal.blocked_until().is_some_and(|until| until > now.tick) {
             return Ok(());
         }
-        let due: Vec<Stream> = std::iter::from_fn(|| self.wakes.take_due(now.wall)).take(BATCH_MOST).collect();
+        let due: Vec<Stream> =
+            std::iter::from_fn(|| self.wakes.take_due(now.wall)).take(BATCH_MOST).collect();
         if !due.is_empty() {
             return self.wake(&due, now).await;
         }
@@ -356,7 +370,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     }
 
     async fn wake(&mut self, due: &[Stream], now: Now) -> Result<(), StoreError> {
-        let grounded: Vec<Stream> = due.iter().copied().filter(|who| !self.flying.contains_key(who)).collect();
+        let grounded: Vec<Stream> =
+            due.iter().copied().filter(|who| !self.flying.contains_key(who)).collect();
         let mut orders = match self.load(&grounded).await {
             Ok(orders) => orders,
             Err(StoreError::Failing(cause)) => {
@@ -423,7 +438,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             let look = match lane.scope.grant(lane.schedule.in_flight(), now.tick) {
                 Grant::Look => due.map(until_wall),
                 Grant::Probe | Grant::ProbeCredentials => due.map(|_| Duration::ZERO),
-                Grant::From(at) => due.map(|due| if lane.scope.probes() { until(at) } else { until(at).max(until_wall(due)) }),
+                Grant::From(at) => due
+                    .map(|due| if lane.scope.probes() { until(at) } else { until(at).max(until_wall(due)) }),
                 Grant::AfterAnswer => None,
             };
             [look, lane.scope.quiet_for(now)]

@@ -1,0 +1,30 @@
+//! `check`: everything that is wrong with the configuration, at once.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
+
+use super::{ConfigArg, complain, load, say};
+use crate::clock::SystemClock;
+use crate::exit;
+
+pub(super) fn run(config: ConfigArg, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
+    let no_color = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let loaded = load(&config, environment, clock);
+    if !loaded.problems.is_empty() {
+        complain(&loaded.problems.render(io::stderr().is_terminal() && !no_color));
+    }
+    let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());
+    if errors > 0 || loaded.config.is_none() {
+        complain(&format!("{}: {}", config.config.display(), counted(errors, "error")));
+        return exit::CONFIG;
+    }
+    let orders: usize = loaded.lists.iter().map(|list| list.entries.len()).sum();
+    let lists = counted(loaded.lists.len(), "watch list");
+    let noted = if warnings > 0 { format!(", {}", counted(warnings, "warning")) } else { String::new() };
+    say(&format!("{}: good; {} in {lists}{noted}", config.config.display(), counted(orders, "order")));
+    exit::OK
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

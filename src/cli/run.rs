@@ -1,0 +1,84 @@
+//! `run`: the daemon, or one round of it.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{ConfigArg, colours, complain, load};
+use crate::clock::SystemClock;
+use crate::config::{Config, LogFormat, parse_duration};
+use crate::daemon::{self, DaemonError, Parts, Setup};
+use crate::exit;
+use crate::sink::log::{Format, LogSink};
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Look once at every order that is due, deliver what there is to say, and end; exit 69 if a look had no answer
+    #[arg(long)]
+    once: bool,
+    /// With --once: end after this long at the latest
+    #[arg(long, requires = "once", value_name = "DURATION", value_parser = parse_duration)]
+    deadline: Option<Duration>,
+    /// Go on although the watch lists drop more than half of the orders
+    #[arg(long)]
+    accept_removal: bool,
+}
+
+pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
+    let colour = colours(&environment);
+    let loaded = load(&args.config, environment, clock);
+    if !loaded.problems.is_empty() {
+        complain(&loaded.problems.render(io::stderr().is_terminal() && colour));
+    }
+    let Some(config) = loaded.config.clone() else { return exit::CONFIG };
+    let look = match daemon::aws(&config, Arc::new(clock), None) {
+        Ok(look) => look,
+        Err(error) => return failed(&error),
+    };
+    let log = LogSink::stdout(format(&config, colour));
+    let setup =
+        Setup { loaded, once: args.once, deadline: args.deadline, accept_removal: args.accept_removal };
+    let ended = daemon::run(setup, Parts { look, log, clock }, CancellationToken::new()).await;
+    match ended {
+        Ok(finish) if finish.unanswered > 0 => {
+            complain(&format!("claimwatch: {} of the looks had no answer", finish.unanswered));
+            exit::UNAVAILABLE
+        }
+        Ok(_) => exit::OK,
+        Err(error) => failed(&error),
+    }
+}
+
+/// The log's form: text on a terminal, else JSON lines, unless the configuration wants one of them.
+fn format(config: &Config, colour: bool) -> Format {
+    match config.events.log {
+        LogFormat::Text => Format::Text { colour },
+        LogFormat::Auto if io::stdout().is_terminal() => Format::Text { colour },
+        LogFormat::Auto | LogFormat::Json | LogFormat::Journald => Format::Json,
+    }
+}
+
+/// Says why the daemon did not run, with all causes, and gives the exit code.
+pub(super) fn failed(error: &DaemonError) -> u8 {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        line.push_str(": ");
+        line.push_str(&next.to_string());
+        cause = next.source();
+    }
+    complain(&format!("claimwatch: {line}"));
+    match error {
+        DaemonError::Config(_) => exit::CONFIG,
+        DaemonError::Store { .. } => exit::STORE,
+        DaemonError::Unavailable(_) => exit::UNAVAILABLE,
+        DaemonError::Relay(_) | DaemonError::Aborted => exit::FAILURE,
+    }
+}
