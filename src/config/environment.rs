@@ -37,7 +37,7 @@ pub(super) fn variables(
     let mut found = Vec::new();
     for (name, value) in environment {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-        let file = PathBuf::from("environment");
+        let file = PathBuf::from(format!("environment variable {name}"));
         match resolve(rest, accounts) {
             Ok(_) => {
                 let id = notes.texts.add(file, &format!("{name}={value}"));
@@ -67,7 +67,7 @@ pub(super) fn layer<'t>(variables: &'t [Variable], accounts: &[String], notes: &
         let span = Span::at(variable.held.base, &(start..start + text.len()));
         match typed(text, span, shape) {
             Ok(value) => insert(&mut root, &path, Spanned::new(span.start..span.end, value)),
-            Err(fault) => notes.error(span, fault),
+            Err(fault) => notes.error(span, fault.about(path.last().map_or("", String::as_str))),
         }
     }
     root
@@ -115,7 +115,8 @@ fn resolve(rest: &str, accounts: &[String]) -> Result<(Vec<String>, &'static Sha
 }
 
 fn unknown<'n>(part: &str, known: impl Iterator<Item = &'n str>) -> Fault {
-    let fault = Fault::new(format!("unknown key {part:?} in the name of a variable"));
+    let fault =
+        Fault::new(format!("no configuration key has the name of this variable: unknown part {part:?}"));
     match nearest(part, known) {
         Some(name) => fault.help(format!("did you mean {}?", name.to_ascii_uppercase())),
         None => fault,

@@ -115,7 +115,14 @@ fn entry(
     notes: &mut Notes,
 ) -> Option<Entry> {
     if !table.has("id") {
-        notes.error(table.at(), Fault::new("has no id").help("add id = \"…\""));
+        notes.error(
+            table.at(),
+            Fault::new(format!(
+                "{} without an id",
+                if provider == Provider::Chime { "an order" } else { "a number" }
+            ))
+            .help("add id = \"…\""),
+        );
     }
     let id = match provider {
         Provider::Chime => table.read("id", notes, order_id),

@@ -38,7 +38,7 @@ use crate::core::policy::{Poll, WindowTerms};
 pub struct Config {
     /// The main file's path, as it was found.
     pub path: PathBuf,
-    /// The SQLite file (`store.url` without `sqlite://`), absolute or relative to the main file.
+    /// The SQLite file (`store.url` without `sqlite://`), resolved against the main file's folder.
     pub store: PathBuf,
     /// The folders with watch lists, resolved against the main file's folder.
     pub watch_dirs: Vec<PathBuf>,
@@ -153,7 +153,7 @@ pub enum LogFormat {
 }
 
 /// One webhook.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Webhook {
     /// Its name, unique.
     pub name: String,
@@ -169,6 +169,20 @@ pub struct Webhook {
     pub lists: Vec<String>,
     /// The lowest level that is sent.
     pub min_level: Option<String>,
+}
+
+impl std::fmt::Debug for Webhook {
+    /// Shows the host of the address alone: a path or query may be what lets in.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Webhook")
+            .field("name", &self.name)
+            .field("host", &self.url.host_str())
+            .field("events", &self.events)
+            .field("labels", &self.labels)
+            .field("lists", &self.lists)
+            .field("min_level", &self.min_level)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The HTTP endpoint.

@@ -12,6 +12,9 @@ const SHOWN_PER_FILE: usize = 100;
 /// A line longer than this is not shown: the report is for a terminal, and a list on one line may have megabytes.
 const LONGEST_SHOWN_LINE: usize = 2_000;
 
+/// A message longer than this repeats a value that nobody would read to its end.
+const LONGEST_MESSAGE: usize = 400;
+
 /// How much a problem weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -26,7 +29,7 @@ pub enum Severity {
 pub struct Problem {
     /// How much it weighs.
     pub severity: Severity,
-    /// The file; `environment` for a variable.
+    /// The file; for a variable, `environment variable` and its name.
     pub file: PathBuf,
     /// The line, from 1; `None` for a problem of the file as a whole.
     pub line: Option<u32>,
@@ -113,6 +116,12 @@ impl Fault {
         Self { message: message.into(), help: None }
     }
 
+    /// The same with the key in front: a message must make sense without its line.
+    pub(super) fn about(mut self, key: &str) -> Self {
+        self.message = format!("{key}: {}", self.message);
+        self
+    }
+
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
@@ -161,10 +170,11 @@ impl Notes {
         &mut self,
         severity: Severity,
         span: Span,
-        fault: Fault,
+        mut fault: Fault,
         label: Option<String>,
         also: Vec<(Span, String)>,
     ) {
+        shorten(&mut fault.message);
         if !self.seen.insert((span, fault.message.clone())) {
             return;
         }
@@ -241,6 +251,14 @@ fn show<'t>(
     let excerpt = (to - from <= LONGEST_SHOWN_LINE)
         .then(|| (render::masked(&text.content[from..to]), (start.min(to) - from)..(end - from)));
     Some(Shown { file: text.name.clone(), line, column: lines.column(start), excerpt, label })
+}
+
+/// Cuts a message that repeats an endless value.
+fn shorten(message: &mut String) {
+    if message.len() > LONGEST_MESSAGE {
+        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+        message.push('…');
+    }
 }
 
 /// The nearest place at or before `offset` that is between two characters.

@@ -101,7 +101,7 @@ impl<'a> Section<'a> {
         match read(value) {
             Ok(value) => Some(Placed { value, span }),
             Err(fault) => {
-                notes.error(span, fault);
+                notes.error(span, fault.about(key));
                 None
             }
         }
@@ -121,7 +121,7 @@ impl<'a> Section<'a> {
             let Some(text) = item.get_ref().as_str() else { continue };
             match read(text) {
                 Ok(value) => all.push(Placed { value, span }),
-                Err(fault) => notes.error(span, fault),
+                Err(fault) => notes.error(span, fault.about(key)),
             }
         }
         Some(all)
@@ -139,7 +139,7 @@ impl<'a> Section<'a> {
         };
         let read = written.filter(|number| number.is_finite() && *number > above && *number <= most);
         if read.is_none() {
-            notes.error(span, Fault::new(format!("must be more than {above} and at most {most}")));
+            notes.error(span, Fault::new(format!("must be more than {above} and at most {most}")).about(key));
         }
         read
     }
@@ -152,7 +152,7 @@ impl<'a> Section<'a> {
             .ok()
             .filter(|number| (least..=most).contains(number));
         if read.is_none() {
-            notes.error(span, Fault::new(format!("must be between {least} and {most}")));
+            notes.error(span, Fault::new(format!("must be between {least} and {most}")).about(key));
         }
         read
     }
