@@ -86,3 +86,73 @@ pub(super) const LIST: &[Key] = &[
     ("order", Tables(ORDER)),
     ("number", Tables(NUMBER)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCS: &str = include_str!("../../docs/configuration.md");
+    const SHIPPED: [&str; 2] =
+        [include_str!("../../config/claimwatch.toml"), include_str!("../../config/watch.d/example.toml")];
+
+    /// Every key with the tables above it, and whether it holds a value of its own.
+    fn all(keys: &'static [Key], above: &str, out: &mut Vec<(String, &'static str, bool)>) {
+        for (name, shape) in keys {
+            let inner = match shape {
+                Table(keys) | Tables(keys) | Named(Table(keys)) => Some(*keys),
+                Named(_) | Text | Texts | Number | Integer | Flag | Time => None,
+            };
+            out.push((above.to_owned(), name, inner.is_none()));
+            all(inner.unwrap_or_default(), name, out);
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented_and_shipped() {
+        for (keys, shipped) in [(MAIN, SHIPPED[0]), (LIST, SHIPPED[1])] {
+            let mut found = Vec::new();
+            all(keys, "", &mut found);
+            for (above, name, is_value) in found {
+                let forms = [
+                    format!("`{name}`"),
+                    format!("[{name}"),
+                    format!("`{above}.{name}`"),
+                    format!("`{name}."),
+                    format!("[[{above}.{name}]]"),
+                ];
+                assert!(
+                    forms.iter().any(|form| DOCS.contains(form)),
+                    "docs/configuration.md lacks {above}.{name}"
+                );
+                let set = |line: &str| line.trim_start_matches('#').starts_with(&format!("{name} = "));
+                let within =
+                    shipped.contains(&format!("{{ {name} = ")) || shipped.contains(&format!(", {name} = "));
+                assert!(
+                    !is_value || within || shipped.lines().any(set),
+                    "the shipped files lack {above}.{name}"
+                );
+            }
+        }
+    }
+
+    /// The defaults are written three times: in code for the core, as the lowest layer, and in the documentation.
+    #[test]
+    fn the_documentation_has_the_defaults() {
+        let defaults: toml::Table = include_str!("defaults.toml").parse().unwrap();
+        let mut sections: Vec<(String, &toml::Table)> = Vec::new();
+        for (name, value) in &defaults {
+            sections.extend(value.as_table().map(|table| (name.clone(), table)));
+        }
+        for (section, table) in sections {
+            for (key, value) in table.iter().filter(|(_, value)| !value.is_table()) {
+                let row = DOCS.lines().find(|line| {
+                    line.starts_with(&format!("| `{key}`")) && line.contains(&format!("`{value}`"))
+                });
+                assert!(
+                    row.is_some(),
+                    "docs/configuration.md has another default for {section}.{key}: {value}"
+                );
+            }
+        }
+    }
+}
