@@ -8,8 +8,8 @@ use super::section::{Placed, Section};
 use super::value::{address, is_account_id, is_region, line, role_account};
 use super::{Account, Quota, Service};
 
-/// Amazon Connect's documented default: 2 requests a second with a burst of 5 for each operation that is used here
-/// ("Amazon Connect service quotas", API throttling quotas).
+/// Amazon Connect's documented default, for an account and region: 2 requests a second with a burst of 5 ("Amazon Connect
+/// service quotas", API throttling quotas; no phone-number operation is among its exceptions).
 const CONNECT: Service = service(Quota { rate: 2.0, burst: 5 });
 /// Amazon Chime SDK Voice publishes no figure: one a second disturbs nobody.
 const CHIME: Service = service(Quota { rate: 1.0, burst: 3 });

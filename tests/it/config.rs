@@ -226,6 +226,8 @@ fn later_layers_win_key_by_key_and_webhooks_add_up() {
         (millis(policy.window.length), policy.window.counts_from),
         (6 * 3_600_000, CountsFrom::Failure)
     );
+    let marks: Vec<u128> = policy.window.warn_before.iter().copied().map(millis).collect();
+    assert_eq!(marks, [7_200_000, 2_700_000, 1_800_000]);
     assert!(policy.window_for_chime && !lab.terms.policy.window_for_chime);
     assert_eq!(emea.entries[0].id, ID);
 }
@@ -304,6 +306,7 @@ fn places_are_counted_in_characters_whatever_the_line_ends_and_marks() {
     for place in ["watch.d/l.toml:2:12", "watch.d/l.toml:4:6"] {
         assert!(report.contains(place), "{report}");
     }
+    assert!(!report.contains('␍'), "the end of a line is no part of it: {report}");
     let tabs = "account = \"a\"\n\t[[order]]\n\tid\t=\t\"é\" # ü\n";
     let folder = Folder::new(&[(MAIN, ACCOUNT), ("watch.d/l.toml", tabs.as_bytes())]);
     let loaded = folder.load();
@@ -340,6 +343,45 @@ fn what_cannot_be_read_is_a_problem_like_any_other() {
     assert_eq!(loaded.lists[0].terms.name, "linked");
     let bytes = loaded.problems.first_error_of(&folder.path("watch.d/bytes.toml")).unwrap();
     assert_eq!((bytes.line, bytes.column), (Some(2), Some(3)));
+}
+
+#[test]
+fn a_folder_of_lists_that_cannot_be_read_stops_everything() {
+    let folder = Folder::new(&[(MAIN, b"watch.dirs = [\"claimwatch.toml\"]\n")]);
+    let loaded = folder.load();
+    assert!(loaded.config.is_none(), "its lists must not look as if they had been deleted");
+    assert_eq!(loaded.problems.errors(), 1);
+}
+
+#[test]
+fn a_file_that_is_too_large_is_not_read() {
+    let folder = Folder::new(&[(MAIN, ACCOUNT), ("watch.d/large.toml", b"account = \"a\"\n")]);
+    let file = fs::OpenOptions::new().write(true).open(folder.path("watch.d/large.toml")).unwrap();
+    file.set_len(64 * 1024 * 1024 + 1).unwrap();
+    let loaded = folder.load();
+    assert_eq!(loaded.bad_lists.len(), 1);
+    assert!(folder.report(&loaded).contains("is larger than 64 MiB"));
+}
+
+#[test]
+fn a_request_time_is_one_moment_however_it_is_written() {
+    let times = [
+        "2026-11-20T11:00:00+01:00",
+        "2026-11-20 10:00:00Z",
+        "2026-11-20t10:00:00.000z",
+        "2026-11-20T10:00Z",
+    ];
+    let mut list = "account = \"a\"\n".to_owned();
+    for (number, time) in times.iter().enumerate() {
+        list += &format!(
+            "[[order]]\nid = \"00000000-0000-4000-8000-00000000000{number}\"\nrequested_at = {time}\n"
+        );
+    }
+    let folder = Folder::new(&[(MAIN, ACCOUNT), ("watch.d/l.toml", list.as_bytes())]);
+    let loaded = folder.load();
+    assert!(loaded.problems.is_empty(), "{}", folder.report(&loaded));
+    let read: Vec<_> = loaded.lists[0].entries.iter().map(|entry| entry.declared.requested_at).collect();
+    assert_eq!(read, [Timestamp::parse("2026-11-20T10:00:00Z"); 4]);
 }
 
 #[test]
