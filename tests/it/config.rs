@@ -371,12 +371,10 @@ fn a_request_time_is_one_moment_however_it_is_written() {
         "2026-11-20t10:00:00.000z",
         "2026-11-20T10:00Z",
     ];
-    let mut list = "account = \"a\"\n".to_owned();
-    for (number, time) in times.iter().enumerate() {
-        list += &format!(
-            "[[order]]\nid = \"00000000-0000-4000-8000-00000000000{number}\"\nrequested_at = {time}\n"
-        );
-    }
+    let entry = |(number, time)| {
+        format!("[[order]]\nid = \"00000000-0000-4000-8000-00000000000{number}\"\nrequested_at = {time}\n")
+    };
+    let list = "account = \"a\"\n".to_owned() + &times.iter().enumerate().map(entry).collect::<String>();
     let folder = Folder::new(&[(MAIN, ACCOUNT), ("watch.d/l.toml", list.as_bytes())]);
     let loaded = folder.load();
     assert!(loaded.problems.is_empty(), "{}", folder.report(&loaded));
