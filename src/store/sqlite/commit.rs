@@ -58,9 +58,9 @@ const UPSERT_NUMBERS: &str = "
 const DELETE_NUMBERS: &str = "
     DELETE FROM numbers
     WHERE stream IN (SELECT value ->> '$.stream' FROM json_each(?1))
-      AND NOT EXISTS (
-        SELECT 1 FROM json_each(?1) AS kept, json_each(kept.value, '$.numbers') AS number
-        WHERE kept.value ->> '$.stream' = numbers.stream AND number.value = numbers.number)";
+      AND (stream, number) NOT IN (
+        SELECT kept.value ->> '$.stream', number.value
+        FROM json_each(?1) AS kept, json_each(kept.value, '$.numbers') AS number)";
 
 const TAKE_SEQS: &str = "UPDATE meta SET value = value + ?1 WHERE key = 'last_seq' RETURNING value";
 
@@ -86,6 +86,22 @@ const UPSERT_SCOPES: &str = "
     ON CONFLICT (provider, account, region) DO UPDATE SET memory = excluded.memory";
 
 const SET_DAEMON_GENERATION: &str = "UPDATE meta SET value = ?1 WHERE key = 'daemon_generation'";
+
+/// The statements over tables that grow, for the test of their plans.
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[
+    UPDATE_LOOKED,
+    INSERT_ORDERS,
+    UPDATE_ORDERS,
+    UPSERT_NUMBERS,
+    DELETE_NUMBERS,
+    TAKE_SEQS,
+    INSERT_EVENTS,
+    INSERT_DELIVERIES,
+    INSERT_TRANSITIONS,
+    UPSERT_SCOPES,
+    SET_DAEMON_GENERATION,
+];
 
 /// Writes a batch inside the transaction that `conn` is in.
 pub(super) async fn write(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Committed, StoreError> {

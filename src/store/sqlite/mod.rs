@@ -73,6 +73,10 @@ const HISTORY: &str = "
     SELECT generation, event, number, from_word, to_word, raw, reason, at, observed_after FROM transitions
     WHERE stream = ?1 ORDER BY generation DESC, n DESC LIMIT ?2";
 
+/// The statements over tables that grow, for the test of their plans.
+#[cfg(test)]
+const STATEMENTS: &[&str] = &[LOAD, SCHEDULE, KEYS_OF_LIST, PENDING, DELIVERED, FAILED, HISTORY];
+
 /// The store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
