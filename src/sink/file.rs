@@ -253,3 +253,23 @@ impl Tail {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_cut_off_at_once_is_cut_off_before_the_next_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        fs::write(&path, "whole\n").unwrap();
+        // A handle that can neither write nor cut.
+        let mut appender = Appender { file: File::open(&path).unwrap(), cut_to: None };
+        assert!(appender.append(b"next\n").is_err());
+        assert_eq!(appender.cut_to, Some(6));
+        fs::write(&path, "whole\nne").unwrap();
+        appender.file = open_file(&path).unwrap();
+        appender.append(b"next\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "whole\nnext\n");
+    }
+}
