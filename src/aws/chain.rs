@@ -29,7 +29,7 @@ use super::AccountSettings;
 /// A metadata service is a hop away, STS a few: what takes longer to connect is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What CloudTrail shows as the session's name.
+/// The session's name in the account's audit trail.
 const SESSION_NAME: &str = "claimwatch";
 
 /// Fetches credentials for an account, from whatever its settings and the machine offer.

@@ -85,9 +85,9 @@ pub struct Account {
 
 impl Account {
     /// An account with credentials from the AWS chain.
-    pub fn new(name: &str, settings: AccountSettings) -> Result<Self, EndpointError> {
+    pub fn new(name: &str, settings: &AccountSettings) -> Result<Self, EndpointError> {
         let credentials = CredentialCache::from_chain(settings.clone());
-        Self::with_credentials(name, &settings, credentials)
+        Self::with_credentials(name, settings, credentials)
     }
 
     /// An account with credentials from elsewhere.

@@ -34,13 +34,9 @@ pub enum Unreadable {
 pub(super) fn outer(body: &[u8], member: &'static str) -> Result<Object, Unreadable> {
     let body: Value =
         serde_json::from_slice(body).map_err(|error| Unreadable::NotJson(mask::mask(&error.to_string())))?;
-    match body {
-        Value::Object(mut members) => match members.remove(member) {
-            Some(Value::Object(inner)) => Ok(inner),
-            _ => Err(Unreadable::Without(member)),
-        },
-        _ => Err(Unreadable::Without(member)),
-    }
+    let Value::Object(mut members) = body else { return Err(Unreadable::Without(member)) };
+    let Some(Value::Object(inner)) = members.remove(member) else { return Err(Unreadable::Without(member)) };
+    Ok(inner)
 }
 
 /// Whether the described id, where there is one, is the one asked for. An ARN stands for its last part.

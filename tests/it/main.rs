@@ -1,5 +1,6 @@
 //! The integration tests: one binary, so that it links once and helpers are shared.
 
 mod config;
+mod signing;
 mod sinks;
 mod store_battery;
