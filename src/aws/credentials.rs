@@ -65,6 +65,19 @@ enum Source {
     Fixed(SharedCredentialsProvider),
 }
 
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // aws-config's own text for a profile that nobody defined does not name it.
+            Self::Chain { settings, .. } => match &settings.profile {
+                Some(profile) => write!(f, "profile {profile:?}"),
+                None => f.write_str("the default chain"),
+            },
+            Self::Fixed(_) => f.write_str("the given provider"),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Kept {
     credentials: Option<Arc<Credentials>>,
@@ -72,6 +85,10 @@ struct Kept {
     generation: u64,
     /// No renewal before this while the credentials are valid.
     retry_at: Option<Timestamp>,
+    /// Bumped by each fetch that ends: whoever waited for one shares what came of it.
+    fetches: u64,
+    /// How the last fetch failed, if it did.
+    failure: Option<NoCredentials>,
     /// Whether there ever were credentials that expire, thus a service that gave them.
     were_temporary: bool,
 }
@@ -84,9 +101,9 @@ impl fmt::Debug for CredentialCache {
 
 impl CredentialCache {
     /// Credentials from the AWS chain, as the settings and the environment say. Nothing is fetched yet.
-    pub fn from_chain(settings: AccountSettings) -> Self {
+    pub fn from_chain(settings: &AccountSettings) -> Self {
         transport::install_tls();
-        Self::new(Source::Chain { settings: Box::new(settings), http: chain::http_client() })
+        Self::new(Source::Chain { settings: Box::new(settings.clone()), http: chain::http_client() })
     }
 
     /// Credentials from one provider, whatever the environment says.
@@ -108,12 +125,13 @@ impl CredentialCache {
 
     /// Credentials that are valid at `now`: kept ones, or new ones.
     ///
-    /// Waits for a fetch only if there are none, for at most 15 s a fetch; whoever renews early waits for it too, the
-    /// others go on with the old ones.
+    /// Waits for one fetch, at most 15 s, if there are none, and shares its failure with all who waited; whoever renews
+    /// early waits for it too, the others go on with the old ones.
     pub async fn get(&self, now: Timestamp) -> Result<Arc<Credentials>, NoCredentials> {
         if let Some(kept) = self.usable(now, REFRESH_BEFORE) {
             return Ok(kept);
         }
+        let fetches = self.kept().fetches;
         let _turn = match self.usable(now, Duration::ZERO) {
             Some(old) => match self.fetching.try_lock() {
                 Ok(turn) => turn,
@@ -121,24 +139,37 @@ impl CredentialCache {
             },
             None => self.fetching.lock().await,
         };
-        // Whoever held the lock before may have fetched.
         if let Some(kept) = self.usable(now, REFRESH_BEFORE) {
             return Ok(kept);
         }
+        if let Some(failure) = self.failure_since(fetches) {
+            return Err(failure);
+        }
         let generation = self.kept().generation;
-        match self.fetch().await {
+        let fetched = self.fetch().await;
+        match fetched {
             Ok(fresh) => Ok(self.keep(fresh, generation)),
-            Err(error) => {
+            Err(failure) => {
                 let old = self.usable(now, Duration::ZERO);
-                self.kept().retry_at = old.is_some().then(|| now.plus(REFRESH_PAUSE));
-                old.ok_or(error)
+                let mut kept = self.kept();
+                kept.fetches += 1;
+                kept.failure = Some(failure.clone());
+                kept.retry_at = old.is_some().then(|| now.plus(REFRESH_PAUSE));
+                old.ok_or(failure)
             }
         }
+    }
+
+    fn failure_since(&self, fetches: u64) -> Option<NoCredentials> {
+        let kept = self.kept();
+        if kept.fetches == fetches { None } else { kept.failure.clone() }
     }
 
     fn keep(&self, fresh: Credentials, generation: u64) -> Arc<Credentials> {
         let fresh = Arc::new(fresh);
         let mut kept = self.kept();
+        kept.fetches += 1;
+        kept.failure = None;
         kept.were_temporary |= fresh.expiry().is_some();
         if kept.generation == generation {
             kept.credentials = Some(Arc::clone(&fresh));
@@ -168,7 +199,7 @@ impl CredentialCache {
         };
         match fetched {
             Ok(Ok(credentials)) => Ok(credentials),
-            Ok(Err(error)) => Err(judge(&error, self.kept().were_temporary)),
+            Ok(Err(error)) => Err(judge(&error, self.kept().were_temporary, &self.source.to_string())),
             Err(_elapsed) => {
                 Err(NoCredentials::Unavailable(format!("not had within {} s", FETCH_TIMEOUT.as_secs())))
             }
@@ -185,8 +216,8 @@ impl CredentialCache {
 ///
 /// "Not loaded" means that no source of the chain is configured, and also that instance metadata could not be reached;
 /// where it was reached before, it is the latter.
-fn judge(error: &CredentialsError, were_temporary: bool) -> NoCredentials {
-    let text = mask::chain(error);
+fn judge(error: &CredentialsError, were_temporary: bool, source: &str) -> NoCredentials {
+    let text = format!("{source}: {}", mask::chain(error));
     let passes = match error {
         CredentialsError::CredentialsNotLoaded(_) => were_temporary,
         CredentialsError::InvalidConfiguration(_) => false,
@@ -199,4 +230,173 @@ fn judge(error: &CredentialsError, were_temporary: bool) -> NoCredentials {
 fn expiry(credentials: &Credentials) -> Option<Timestamp> {
     let since_epoch = credentials.expiry()?.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Some(Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use aws_credential_types::credential_fn::provide_credentials_fn;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+    fn at(minutes: u64) -> Timestamp {
+        Timestamp::from_millis(0).plus(Duration::from_mins(minutes))
+    }
+
+    fn temporary(id: &str, expires_min: u64) -> Credentials {
+        let expiry = UNIX_EPOCH + Duration::from_mins(expires_min);
+        Credentials::new(id, SECRET, Some("TOKEN".into()), Some(expiry), "test")
+    }
+
+    /// Gives what the function says of the number of the fetch, from 1.
+    fn cache<F>(give: F) -> (CredentialCache, Arc<AtomicU64>)
+    where
+        F: Fn(u64) -> Result<Credentials, CredentialsError> + Send + Sync + 'static,
+    {
+        let fetches = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&fetches);
+        let provider = provide_credentials_fn(move || {
+            let given = give(counted.fetch_add(1, Ordering::SeqCst) + 1);
+            async move { given }
+        });
+        (CredentialCache::from_provider(SharedCredentialsProvider::new(provider)), fetches)
+    }
+
+    async fn id(cache: &CredentialCache, now: Timestamp) -> Result<String, NoCredentials> {
+        cache.get(now).await.map(|credentials| credentials.access_key_id().to_owned())
+    }
+
+    #[tokio::test]
+    async fn kept_until_five_minutes_before_they_expire() {
+        let (cache, _) = cache(|n| Ok(temporary(&n.to_string(), n * 60)));
+        for (minutes, wanted) in [(0, "1"), (54, "1"), (55, "2"), (114, "2"), (300, "3")] {
+            assert_eq!(id(&cache, at(minutes)).await.as_deref(), Ok(wanted), "after {minutes} min");
+        }
+        // What is expired when it comes, by our clock, is used all the same: the clock may be the liar.
+        assert_eq!(id(&cache, at(400)).await.as_deref(), Ok("4"));
+    }
+
+    #[tokio::test]
+    async fn a_failed_renewal_leaves_the_old_ones_in_use_while_they_are_valid() {
+        let (cache, fetches) = cache(|n| match n {
+            1 => Ok(temporary("1", 60)),
+            _ => Err(CredentialsError::provider_error("503 from the metadata service")),
+        });
+        assert_eq!(id(&cache, at(0)).await.as_deref(), Ok("1"));
+        assert_eq!(id(&cache, at(56)).await.as_deref(), Ok("1"));
+        assert_eq!(id(&cache, at(56)).await.as_deref(), Ok("1"));
+        assert_eq!(fetches.load(Ordering::SeqCst), 2, "no second trial within the pause");
+        assert_eq!(id(&cache, at(57)).await.as_deref(), Ok("1"));
+        assert_eq!(fetches.load(Ordering::SeqCst), 3);
+        let error = id(&cache, at(60)).await.unwrap_err();
+        assert!(matches!(&error, NoCredentials::Unavailable(text) if text.contains("503")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn forgotten_ones_are_fetched_again() {
+        let (cache, _) = cache(|n| Ok(Credentials::new(n.to_string(), SECRET, None, None, "test")));
+        assert_eq!(id(&cache, at(0)).await.as_deref(), Ok("1"));
+        assert_eq!(id(&cache, at(1_000_000)).await.as_deref(), Ok("1"));
+        cache.forget();
+        assert_eq!(id(&cache, at(0)).await.as_deref(), Ok("2"));
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_share_one_fetch_and_its_failure() {
+        for works in [true, false] {
+            let gate = Arc::new(Semaphore::new(0));
+            let fetches = Arc::new(AtomicU64::new(0));
+            let (inner, counted) = (Arc::clone(&gate), Arc::clone(&fetches));
+            let provider = provide_credentials_fn(move || {
+                let (gate, counted) = (Arc::clone(&inner), Arc::clone(&counted));
+                async move {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    let _open = gate.acquire().await;
+                    if works { Ok(temporary("1", 60)) } else { Err(CredentialsError::not_loaded("nowhere")) }
+                }
+            });
+            let cache = CredentialCache::from_provider(SharedCredentialsProvider::new(provider));
+            let looks = async { tokio::join!(cache.get(at(0)), cache.get(at(0)), cache.get(at(0))) };
+            // The gate is opened by the last future to be polled, when all three wait.
+            let (answers, ()) = tokio::join!(looks, async { gate.add_permits(1) });
+            for answer in [answers.0, answers.1, answers.2] {
+                assert_eq!(answer.is_ok(), works);
+            }
+            assert_eq!(fetches.load(Ordering::SeqCst), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_forgotten_while_they_are_fetched_are_not_kept() {
+        let gate = Arc::new(Semaphore::new(0));
+        let inner = Arc::clone(&gate);
+        let fetches = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&fetches);
+        let provider = provide_credentials_fn(move || {
+            let (gate, n) = (Arc::clone(&inner), counted.fetch_add(1, Ordering::SeqCst) + 1);
+            async move {
+                let _open = gate.acquire().await;
+                Ok(temporary(&n.to_string(), 60))
+            }
+        });
+        let cache = CredentialCache::from_provider(SharedCredentialsProvider::new(provider));
+        let (first, ()) = tokio::join!(id(&cache, at(0)), async {
+            cache.forget();
+            gate.add_permits(1);
+        });
+        assert_eq!(first.as_deref(), Ok("1"));
+        assert_eq!(id(&cache, at(0)).await.as_deref(), Ok("2"));
+    }
+
+    #[test]
+    fn what_passes_is_told_from_what_does_not() {
+        let denied = |error: CredentialsError, before| {
+            matches!(judge(&error, before, "test"), NoCredentials::Denied(_))
+        };
+        assert!(denied(CredentialsError::not_loaded("no provider"), false));
+        assert!(!denied(CredentialsError::not_loaded("could not communicate with IMDS"), true));
+        assert!(denied(CredentialsError::invalid_configuration("profile loop"), true));
+        assert!(denied(
+            CredentialsError::provider_error("service error: AccessDenied: sts:AssumeRole"),
+            true
+        ));
+        assert!(!denied(CredentialsError::provider_error("dispatch failure: timeout"), false));
+        assert!(!denied(CredentialsError::provider_timed_out(Duration::from_secs(5)), false));
+        assert!(!denied(CredentialsError::unhandled("not UTF-8"), false));
+    }
+
+    #[tokio::test]
+    async fn a_profile_that_is_not_there_is_denied_without_asking_anybody_else() {
+        let settings = AccountSettings {
+            region: "eu-west-2".into(),
+            profile: Some("claimwatch-no-such-profile".into()),
+            ..AccountSettings::default()
+        };
+        let error = CredentialCache::from_chain(&settings).get(at(0)).await.unwrap_err();
+        assert!(
+            matches!(&error, NoCredentials::Denied(text) if text.contains("claimwatch-no-such-profile")),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn debug_and_errors_hold_no_secret() {
+        let (cache, _) = cache(|n| match n {
+            1 => Ok(temporary("AKIAIOSFODNN7EXAMPLE", 60)),
+            _ => {
+                Err(CredentialsError::provider_error(format!("key {SECRET} of AKIAIOSFODNN7EXAMPLE is bad")))
+            }
+        });
+        let credentials = cache.get(at(0)).await.unwrap();
+        let error = cache.get(at(60)).await.unwrap_err();
+        let shown = format!("{cache:?} {credentials:?} {error:?} {error}");
+        for secret in [SECRET, "TOKEN"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(!format!("{cache:?} {error:?} {error}").contains("AKIAIOSFODNN7EXAMPLE"));
+    }
 }

@@ -86,7 +86,7 @@ pub struct Account {
 impl Account {
     /// An account with credentials from the AWS chain.
     pub fn new(name: &str, settings: &AccountSettings) -> Result<Self, EndpointError> {
-        let credentials = CredentialCache::from_chain(settings.clone());
+        let credentials = CredentialCache::from_chain(settings);
         Self::with_credentials(name, settings, credentials)
     }
 

@@ -121,7 +121,7 @@ impl Transport {
         let client = if is_loopback(&url) { &self.inside } else { &self.outside };
         let mut request = client.get(url).timeout(timeout);
         for (name, value) in headers {
-            request = request.header(*name, value);
+            request = request.header(*name, sensitive(value)?);
         }
         let mut answer = request.send().await.map_err(|error| told(error, NoResponse::Connection))?;
         let declared = answer.content_length().unwrap_or(0);
@@ -149,6 +149,14 @@ fn builder() -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
+}
+
+/// A value that no `Debug` shows: each of the headers we add authorises.
+fn sensitive(value: &str) -> Result<reqwest::header::HeaderValue, NoResponse> {
+    let mut value = reqwest::header::HeaderValue::from_str(value)
+        .map_err(|_| NoResponse::Connection("a header cannot be sent".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn kept(headers: &reqwest::header::HeaderMap) -> Headers {
