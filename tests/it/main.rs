@@ -4,3 +4,4 @@ mod config;
 mod signing;
 mod sinks;
 mod store_battery;
+mod wire;

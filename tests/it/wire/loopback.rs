@@ -1,0 +1,354 @@
+//! Looks at a server of our own on loopback, which answers as it is told.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use claimwatch::aws::credentials::CredentialCache;
+use claimwatch::aws::sign::{Scope, Unsigned, sign};
+use claimwatch::aws::transport::{MAX_BODY, Transport};
+use claimwatch::aws::{Account, AccountSettings, Client};
+use claimwatch::clock::Clock;
+use claimwatch::core::observation::{Observation, Outage, Reach, Sighting};
+use claimwatch::core::order::Provider;
+use claimwatch::core::time::{Now, Tick, Timestamp};
+use claimwatch::provider::{Ask, Aws, Look};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::{CONNECT_ID, key, kind, received_at};
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJ==";
+
+/// Enough for anything on loopback; only a test that expects to wait gives less.
+const PLENTY: Duration = Duration::from_secs(30);
+
+/// What the server does about one request.
+#[derive(Clone)]
+enum Answer {
+    /// Sends this and keeps the connection.
+    Send(Vec<u8>),
+    /// Sends this and closes.
+    SendAndClose(Vec<u8>),
+    /// Sends this and then nothing, for ever.
+    SendAndStall(Vec<u8>),
+    /// Closes so that the client sees a reset.
+    Reset,
+}
+
+fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+fn claimed() -> Answer {
+    let body = format!(
+        r#"{{"ClaimedPhoneNumberSummary":{{"PhoneNumberId":"{CONNECT_ID}","PhoneNumberStatus":{{"Status":"CLAIMED"}}}}}}"#
+    );
+    Answer::Send(http("200 OK", "", &body))
+}
+
+#[derive(Default)]
+struct Log {
+    connections: usize,
+    /// The heads of the requests, as they came.
+    requests: Vec<String>,
+}
+
+/// A server that lives as long as this does.
+struct Server {
+    port: u16,
+    log: Arc<Mutex<Log>>,
+    _running: JoinSet<()>,
+}
+
+impl Server {
+    async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let log = Arc::new(Mutex::new(Log::default()));
+        let answers = Arc::new(Mutex::new(answers.into_iter().collect::<VecDeque<_>>()));
+        let mut running = JoinSet::new();
+        let kept = Arc::clone(&log);
+        running.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                kept.lock().unwrap().connections += 1;
+                connections.spawn(serve(stream, Arc::clone(&kept), Arc::clone(&answers)));
+            }
+        });
+        Self { port, log, _running: running }
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.log.lock().unwrap().requests.clone()
+    }
+
+    fn connections(&self) -> usize {
+        self.log.lock().unwrap().connections
+    }
+}
+
+async fn serve(mut stream: TcpStream, log: Arc<Mutex<Log>>, answers: Arc<Mutex<VecDeque<Answer>>>) {
+    loop {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let Ok(byte) = stream.read_u8().await else { return };
+            head.push(byte);
+        }
+        log.lock().unwrap().requests.push(String::from_utf8(head).unwrap());
+        let answer = answers.lock().unwrap().pop_front();
+        match answer {
+            // The client may have gone before all is sent: it has read enough.
+            Some(Answer::Send(bytes)) => drop(stream.write_all(&bytes).await),
+            Some(Answer::SendAndClose(bytes)) => return drop(stream.write_all(&bytes).await),
+            Some(Answer::SendAndStall(bytes)) => {
+                drop(stream.write_all(&bytes).await);
+                std::future::pending::<()>().await;
+            }
+            Some(Answer::Reset) => return stream.set_zero_linger().unwrap(),
+            None => return,
+        }
+    }
+}
+
+/// A clock that stands still.
+struct Still(Timestamp);
+
+impl Clock for Still {
+    fn now(&self) -> Now {
+        Now { wall: self.0, tick: Tick::ZERO }
+    }
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("AKIDEXAMPLE", SECRET, Some(TOKEN.to_owned()), None, "test")
+}
+
+fn aws(port: u16) -> Aws {
+    let endpoint = Some(url::Url::parse(&format!("http://127.0.0.1:{port}")).unwrap());
+    let settings = AccountSettings {
+        region: "eu-west-2".into(),
+        chime_endpoint: endpoint.clone(),
+        connect_endpoint: endpoint,
+        ..AccountSettings::default()
+    };
+    let cache = CredentialCache::from_provider(SharedCredentialsProvider::new(credentials()));
+    let account = Account::with_credentials("prod-eu", &settings, cache).unwrap();
+    let client = Client::new(Transport::new().unwrap(), Arc::new(Still(received_at())));
+    Aws::new(client, BTreeMap::from([("prod-eu".to_owned(), account)]))
+}
+
+fn ask(timeout: Duration) -> Ask {
+    Ask { key: key(Provider::Connect), ask: CONNECT_ID.to_owned(), timeout }
+}
+
+async fn one_look(answer: Answer, timeout: Duration) -> (Observation, Vec<String>) {
+    let server = Server::start([answer]).await;
+    let seen = aws(server.port).look(ask(timeout)).await;
+    (seen, server.requests())
+}
+
+fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+    request.lines().find_map(|line| {
+        let (known, value) = line.split_once(": ")?;
+        known.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
+#[tokio::test]
+async fn a_look_is_one_signed_get_on_a_connection_that_is_kept() {
+    let server = Server::start([claimed(), claimed()]).await;
+    let aws = aws(server.port);
+    let arn = format!("arn:aws:connect:eu-west-2:123456789012:phone-number/{CONNECT_ID}");
+    for _ in 0..2 {
+        let seen = aws.look(Ask { ask: arn.clone(), ..ask(PLENTY) }).await;
+        assert!(matches!(seen, Observation::Seen(Sighting::Connect(_))), "{seen:?}");
+    }
+    assert_eq!(server.connections(), 1);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    let path =
+        format!("/phone-number/arn%3Aaws%3Aconnect%3Aeu-west-2%3A123456789012%3Aphone-number%2F{CONNECT_ID}");
+    let request = &requests[0];
+    assert_eq!(request.lines().next(), Some(format!("GET {path} HTTP/1.1").as_str()));
+
+    // What was received is signed again: the host and the path on the wire are the ones that were signed.
+    let host = header(request, "host").unwrap();
+    assert_eq!(host, format!("127.0.0.1:{}", server.port));
+    let url = format!("http://{host}{path}");
+    let scope = Scope { region: "eu-west-2", service: "connect" };
+    let unsigned = Unsigned { method: "GET", url: &url, headers: &[], body: &[] };
+    for (name, value) in sign(unsigned, &credentials(), scope, received_at()).unwrap() {
+        assert_eq!(header(request, name), Some(value.as_str()), "{name}");
+    }
+    assert_eq!(header(request, "user-agent"), Some(concat!("claimwatch/", env!("CARGO_PKG_VERSION"))));
+    for absent in
+        ["referer", "cookie", "accept-encoding", "content-type", "content-length", "x-amz-content-sha256"]
+    {
+        assert_eq!(header(request, absent), None, "{absent}");
+    }
+}
+
+#[tokio::test]
+async fn chime_is_asked_under_its_own_name() {
+    let server =
+        Server::start([Answer::Send(http("200 OK", "", r#"{"PhoneNumberOrder":{"Status":"Successful"}}"#))])
+            .await;
+    let key = key(Provider::Chime);
+    let seen = aws(server.port).look(Ask { ask: key.id.clone(), key: key.clone(), timeout: PLENTY }).await;
+    assert_eq!(kind(&seen), "seen");
+    let request = server.requests().remove(0);
+    assert!(request.starts_with(&format!("GET /phone-number-orders/{} HTTP/1.1", key.id)), "{request}");
+    assert!(header(&request, "authorization").unwrap().contains("/eu-west-2/chime/aws4_request"));
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_in_time_is_a_timeout() {
+    let little = Duration::from_millis(200);
+    for begun in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"] {
+        let (seen, _) = one_look(Answer::SendAndStall(begun.into()), little).await;
+        assert_eq!(
+            seen,
+            Observation::Unavailable { outage: Outage::Timeout, retry_after: None },
+            "{begun:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_an_outage_and_nothing_is_repeated() {
+    for answer in
+        [Answer::Reset, Answer::SendAndClose(Vec::new()), Answer::SendAndClose(b"SSH-2.0-x\r\n".to_vec())]
+    {
+        let (seen, requests) = one_look(answer, PLENTY).await;
+        assert!(
+            matches!(&seen, Observation::Unavailable { outage: Outage::Connection(text), .. } if !text.contains(CONNECT_ID)),
+            "{seen:?}"
+        );
+        assert_eq!(requests.len(), 1);
+    }
+    let short = Answer::SendAndClose(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_vec());
+    let (seen, _) = one_look(short, PLENTY).await;
+    assert!(matches!(seen, Observation::Unavailable { outage: Outage::Body(_), .. }), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_an_outage() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let seen = aws(port).look(ask(PLENTY)).await;
+    assert!(matches!(seen, Observation::Unavailable { outage: Outage::Connection(_), .. }), "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_answer_beyond_the_limit_is_not_read() {
+    let declared = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MAX_BODY + 1).into_bytes();
+    let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    chunked.extend_from_slice(format!("{:x}\r\n", MAX_BODY + 1).as_bytes());
+    chunked.extend(std::iter::repeat_n(b' ', MAX_BODY + 1));
+    // Neither ends: only the limit can end the look.
+    for answer in [declared, chunked] {
+        let (seen, _) = one_look(Answer::SendAndStall(answer), PLENTY).await;
+        assert!(
+            matches!(&seen, Observation::Unavailable { outage: Outage::Body(text), .. } if text.contains("more than")),
+            "{seen:?}"
+        );
+    }
+    let full = Answer::Send(http("200 OK", "", &" ".repeat(MAX_BODY)));
+    assert_eq!(kind(&one_look(full, PLENTY).await.0), "malformed");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = Server::start([claimed()]).await;
+    let location = format!("Location: http://127.0.0.1:{}/\r\n", elsewhere.port);
+    for status in ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let (seen, requests) = one_look(Answer::Send(http(status, &location, "")), PLENTY).await;
+        assert_eq!(kind(&seen), "malformed", "{status}");
+        assert_eq!(requests.len(), 1);
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+fn skewed(date: &str) -> Answer {
+    let headers = format!("Date: {date}\r\nx-amzn-ErrorType: InvalidSignatureException\r\n");
+    let body = r#"{"message":"Signature expired: 20261120T100000Z is now earlier than 20261120T100500Z"}"#;
+    Answer::Send(http("403 Forbidden", &headers, body))
+}
+
+const TEN_MINUTES_LATER: &str = "Fri, 20 Nov 2026 10:10:00 GMT";
+
+#[tokio::test]
+async fn a_request_refused_for_its_time_is_signed_once_more_with_the_services() {
+    let server = Server::start([skewed(TEN_MINUTES_LATER), claimed(), claimed()]).await;
+    let aws = aws(server.port);
+    assert_eq!(kind(&aws.look(ask(PLENTY)).await), "seen");
+    // The offset is remembered: the second look needs no refusal.
+    assert_eq!(kind(&aws.look(ask(PLENTY)).await), "seen");
+    let times: Vec<String> =
+        server.requests().iter().map(|request| header(request, "x-amz-date").unwrap().to_owned()).collect();
+    assert_eq!(times, ["20261120T100000Z", "20261120T101000Z", "20261120T101000Z"]);
+}
+
+#[tokio::test]
+async fn a_second_refusal_stands_and_says_how_far_the_clock_is_off() {
+    let server = Server::start([skewed(TEN_MINUTES_LATER), skewed(TEN_MINUTES_LATER), claimed()]).await;
+    let seen = aws(server.port).look(ask(PLENTY)).await;
+    assert!(
+        matches!(&seen, Observation::Denied { reach: Reach::Scope, clock_offset_s: Some(600), .. }),
+        "{seen:?}"
+    );
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_by_a_service_whose_clock_agrees_is_not_signed_again() {
+    let (seen, requests) = one_look(skewed("Fri, 20 Nov 2026 10:01:59 GMT"), PLENTY).await;
+    assert!(matches!(&seen, Observation::Denied { clock_offset_s: None, .. }), "{seen:?}");
+    assert_eq!(requests.len(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_right_is_believed_again() {
+    let server = Server::start([
+        skewed(TEN_MINUTES_LATER),
+        claimed(),
+        skewed("Fri, 20 Nov 2026 10:00:01 GMT"),
+        claimed(),
+    ])
+    .await;
+    let aws = aws(server.port);
+    for _ in 0..2 {
+        assert_eq!(kind(&aws.look(ask(PLENTY)).await), "seen");
+    }
+    let last = server.requests().pop().unwrap();
+    assert_eq!(header(&last, "x-amz-date"), Some("20261120T100001Z"));
+}
+
+#[tokio::test]
+async fn an_account_that_nobody_configured_is_denied() {
+    let mut ask = ask(PLENTY);
+    ask.key.account = "other".into();
+    let seen = aws(1).look(ask).await;
+    assert!(matches!(seen, Observation::Denied { reach: Reach::Scope, .. }), "{seen:?}");
+}
+
+#[tokio::test]
+async fn no_debug_and_no_observation_holds_a_secret() {
+    let answer = format!("SIGNED {SECRET} {TOKEN}");
+    let server = Server::start([Answer::SendAndClose(answer.into_bytes())]).await;
+    let aws = aws(server.port);
+    let seen = aws.look(ask(PLENTY)).await;
+    let signature =
+        header(&server.requests()[0], "authorization").unwrap().rsplit('=').next().unwrap().to_owned();
+    let shown = format!("{aws:?} {seen:?}");
+    for secret in [SECRET, TOKEN, "AKIDEXAMPLE", signature.as_str()] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
