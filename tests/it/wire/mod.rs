@@ -93,11 +93,11 @@ fn told(observation: &Observation) -> String {
     match observation {
         Observation::Seen(Sighting::Chime(order)) => {
             let kind = if order.porting { "porting order" } else { "order" };
-            let mut out = format!("{kind}: {}\n", word(order.status.as_ref()));
-            for number in &order.numbers {
-                out += &format!("{}: {}\n", number.number, word(number.status.as_ref()));
-            }
-            out + &format!("updated: {}\nfoc date: {}\n", time(order.updated_at), time(order.foc_date))
+            let mut lines = vec![format!("{kind}: {}", word(order.status.as_ref()))];
+            lines.extend(order.numbers.iter().map(|n| format!("{}: {}", n.number, word(n.status.as_ref()))));
+            lines.push(format!("updated: {}", time(order.updated_at)));
+            lines.push(format!("foc date: {}", time(order.foc_date)));
+            lines.join("\n") + "\n"
         }
         Observation::Seen(Sighting::Connect(number)) => format!(
             "number: {}\nstatus: {}\nmessage: {}\ntarget: {}\n",
@@ -205,12 +205,13 @@ fn a_code_means_the_same_however_it_is_carried() {
 
 #[test]
 fn only_an_answer_that_says_so_makes_anybody_wait() {
-    let waits = |status, retry_after| match observe(
-        &key(Provider::Chime),
-        &reply(status, &[("retry-after", retry_after)], ""),
-    ) {
-        Observation::Throttled { retry_after } | Observation::Unavailable { retry_after, .. } => retry_after,
-        other => panic!("{other:?}"),
+    let waits = |status, retry_after| {
+        let seen = observe(&key(Provider::Chime), &reply(status, &[("retry-after", retry_after)], ""));
+        let (Observation::Throttled { retry_after } | Observation::Unavailable { retry_after, .. }) = seen
+        else {
+            panic!("{seen:?}")
+        };
+        retry_after
     };
     assert_eq!(waits(429, "30"), Some(Duration::from_secs(30)));
     assert_eq!(waits(503, "Fri, 20 Nov 2026 10:02:00 GMT"), Some(Duration::from_mins(2)));
