@@ -6,8 +6,7 @@ use super::Service;
 
 /// A partition: a prefix of its regions, its DNS suffix, its dual-stack DNS suffix.
 ///
-/// From botocore's `partitions.json` (1.44.5). The order matters: `us-isob-` before `us-iso-` is not needed, since each
-/// prefix ends with a hyphen.
+/// From botocore's `partitions.json` (1.44.5). Each prefix ends with a hyphen, so that no two of them fit one region.
 const PARTITIONS: [(&str, &str, &str); 7] = [
     ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     ("us-gov-", "amazonaws.com", "api.aws"),
