@@ -2,6 +2,7 @@
 
 mod config;
 mod signing;
+mod sim;
 mod sinks;
 mod store_battery;
 mod wire;
