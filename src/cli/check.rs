@@ -7,9 +7,9 @@ use super::{ConfigArg, complain, load, say};
 use crate::clock::SystemClock;
 use crate::exit;
 
-pub(super) fn run(config: ConfigArg, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
+pub(super) fn run(config: &ConfigArg, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
     let no_color = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let loaded = load(&config, environment, clock);
+    let loaded = load(config, environment, clock);
     if !loaded.problems.is_empty() {
         complain(&loaded.problems.render(io::stderr().is_terminal() && !no_color));
     }

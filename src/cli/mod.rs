@@ -80,7 +80,7 @@ pub fn main(
             Command::Run(args) => Box::pin(run::run(args, environment, clock)).await,
             Command::Demo => Box::pin(demo::run(clock, colours(&environment))).await,
             Command::Simulate(args) => simulate::run(args, clock).await,
-            Command::Check(args) => check::run(args, environment, clock),
+            Command::Check(args) => check::run(&args, environment, clock),
         }
     });
     // A blocked read of the outside must not hold up the end; everything that matters was flushed.

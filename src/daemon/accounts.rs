@@ -25,7 +25,7 @@ pub fn aws(
     for (name, account) in &config.accounts {
         let settings = settings(account);
         let made = match fixed {
-            None => Account::new(name, settings),
+            None => Account::new(name, &settings),
             Some(fixed) => {
                 Account::with_credentials(name, &settings, CredentialCache::from_provider(fixed.clone()))
             }

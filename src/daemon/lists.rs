@@ -6,6 +6,7 @@
 //! orders are: a crash half-way is made up at the next start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -238,7 +239,10 @@ impl<S: Store> Applier<'_, S> {
             part(&entry.id);
             part(&serde_json::to_string(&entry.declared).unwrap_or_default());
         }
-        let content_hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let content_hash = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+            let _infallible = write!(hex, "{byte:02x}");
+            hex
+        });
         ListRow { terms: Arc::clone(&list.terms), content_hash }
     }
 }

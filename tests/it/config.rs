@@ -202,7 +202,7 @@ fn later_layers_win_key_by_key_and_webhooks_add_up() {
     assert_eq!(config.store, folder.path("state.db"));
     let poll = [config.poll.floor, config.poll.steady, config.poll.ceiling, config.poll.timeout].map(millis);
     assert_eq!(poll, [10_000, 180_000, 12 * 3_600_000, 10_000]);
-    assert_eq!(config.retry_window.warn_before, []);
+    assert!(config.retry_window.warn_before.is_empty());
     assert_eq!(config.watch_dirs, [folder.path("watch.d"), folder.path("more.d")]);
     let prod = &config.accounts["prod-eu"];
     assert_eq!(prod.connect.quota, Quota { rate: 4.0, burst: 2 });

@@ -147,11 +147,11 @@ async fn virtual_columns_say_what_the_json_says() {
     let end = Timestamp::from_millis(NOW + 1000);
     let window =
         Window { id: "w".into(), basis: WindowBasis::FirstLook, earliest: since, latest: end, warned: None };
-    let open = WindowState::Open(window);
+    let open = WindowState::Open(window.clone());
     for (key, status, window) in [
         ("1", Status::NeverSeen, WindowState::Never),
         ("2", Status::InProgress { since, cause: None }, open.clone()),
-        ("3", Status::Claimed { since }, WindowState::Closed),
+        ("3", Status::Claimed { since }, WindowState::Closed(window)),
         ("4", Status::Failed { since, cause: None, reason: None }, open),
         ("5", Status::Released { since }, WindowState::Never),
     ] {

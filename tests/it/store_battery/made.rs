@@ -7,7 +7,7 @@ use std::time::Duration;
 use claimwatch::core::order::{Declared, ListTerms, Operation, OrderKey, Provider, Watch};
 use claimwatch::core::policy::Policy;
 use claimwatch::core::record::{self, Record};
-use claimwatch::core::state::{Cause, CauseBasis, Number, Order, Status};
+use claimwatch::core::state::{Cause, CauseBasis, Number, Order, Place, Status};
 use claimwatch::core::time::Timestamp;
 use claimwatch::core::window::{Window, WindowBasis, WindowState};
 use claimwatch::store::{Change, ListRow};
@@ -86,7 +86,7 @@ pub(crate) fn numbers() -> BTreeMap<String, Number> {
             statuses.push(Status::Failed { since: at(6), cause, reason });
         }
     }
-    let mut windows = vec![WindowState::Never, WindowState::Closed];
+    let mut windows = vec![WindowState::Never];
     for basis in [
         WindowBasis::RequestedAt,
         WindowBasis::FirstLook,
@@ -97,7 +97,9 @@ pub(crate) fn numbers() -> BTreeMap<String, Number> {
     ] {
         for warned in [None, Some(Duration::new(1800, 5))] {
             let (earliest, latest) = (at(7), Timestamp::from_millis(253_402_207_200_000));
-            windows.push(WindowState::Open(Window { id: "s-1-0".into(), basis, earliest, latest, warned }));
+            let window = Window { id: "s-1-0".into(), basis, earliest, latest, warned };
+            windows.push(WindowState::Closed(window.clone()));
+            windows.push(WindowState::Open(window));
         }
     }
     let mut numbers = BTreeMap::new();
@@ -110,7 +112,7 @@ pub(crate) fn numbers() -> BTreeMap<String, Number> {
                 claimed_before: flag,
                 declared_holds: !flag,
                 window: window.clone(),
-                absent: row % 2 == 0,
+                place: [Place::Listed, Place::LackedOnce, Place::Vanished][row % 3],
             };
             numbers.insert(format!("+44{row:03}{column:03}"), number);
         }
