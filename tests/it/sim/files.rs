@@ -94,3 +94,18 @@ fn a_file_that_cannot_be_used_names_the_line() {
         assert!(error.to_string().starts_with(&format!("line {line}, column {column}: ")));
     }
 }
+
+#[test]
+fn the_documented_file_can_be_used() {
+    let page = include_str!("../../../docs/simulator.md");
+    let file = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(Scenario::parse(file).map(|_| ()), Ok(()));
+    let kinds = [
+        "status", "deny", "slow", "hang", "reset", "truncate", "garbage", "skew", "stale", "stranger", "loop",
+    ];
+    for kind in kinds.into_iter().chain(["expired-token"]) {
+        assert!(page.contains(&format!("| `{kind}` |")), "{kind} is not in the table");
+    }
+    let example = include_str!("../../boto3/scenario.toml");
+    assert_eq!(Scenario::parse(example).map(|_| ()), Ok(()));
+}
