@@ -32,7 +32,7 @@ fn the_demo_s_story_is_the_one_that_is_told() {
     assert_eq!(order(1, 0), said(200, "Processing", "Processing Processing Processing"));
     assert_eq!(order(1, 6), said(200, "Partial", "Acquired Acquired Failed"));
     assert_eq!(order(2, 9), said(503, "-", ""));
-    assert_eq!(order(2, 11), said(200, "Processing", "Processing"));
+    assert_eq!(order(2, 12), said(200, "Processing", "Processing"));
     assert_eq!(order(2, 14), said(200, "Successful", "Acquired"));
 }
 
