@@ -5,4 +5,5 @@ mod signing;
 mod sim;
 mod sinks;
 mod store_battery;
+mod tidy;
 mod wire;
