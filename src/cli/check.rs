@@ -15,7 +15,6 @@ pub(super) fn run(config: &ConfigArg, environment: BTreeMap<String, String>, clo
     }
     let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());
     if errors > 0 || loaded.config.is_none() {
-        complain(&format!("{}: {}", config.config.display(), counted(errors, "error")));
         return exit::CONFIG;
     }
     let orders: usize = loaded.lists.iter().map(|list| list.entries.len()).sum();
