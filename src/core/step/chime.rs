@@ -14,10 +14,14 @@ pub(super) fn seen(draft: &mut Draft, sighting: &ChimeOrder) {
     {
         return; // An answer from before the one that was applied: some replica is behind.
     }
+    let mut listed = BTreeSet::new();
     for seen in &sighting.numbers {
-        number::seen(draft, &seen.number, seen.status.as_ref(), None);
+        // Told twice, a number counts once: else two words for it would be two changes at each look.
+        if listed.insert(seen.number.as_str()) {
+            number::seen(draft, &seen.number, seen.status.as_ref(), None);
+        }
     }
-    note_absent(draft, sighting);
+    note_absent(draft, &listed);
     own_status(draft, sighting);
     let Subject::Chime(chime) = &mut draft.state().subject else { return };
     chime.porting |= sighting.porting || chime.status.is_some_and(ChimeStatus::is_porting);
@@ -28,11 +32,10 @@ pub(super) fn seen(draft: &mut Draft, sighting: &ChimeOrder) {
 
 /// Numbers that were in the order and are not: one look may be a hiccup, two in a row are said. An answer without any
 /// number says nothing about them.
-fn note_absent(draft: &mut Draft, sighting: &ChimeOrder) {
-    if sighting.numbers.is_empty() {
+fn note_absent(draft: &mut Draft, listed: &BTreeSet<&str>) {
+    if listed.is_empty() {
         return;
     }
-    let listed: BTreeSet<&str> = sighting.numbers.iter().map(|number| number.number.as_str()).collect();
     let mut vanished = Vec::new();
     for (key, number) in &mut draft.state().numbers {
         number.place = match (listed.contains(key.as_str()), number.place) {

@@ -6,7 +6,7 @@
 //!
 //! # Guarantees
 //! Total: every (state, observation) pair has an answer. The generation rises by one if the state changed or an event
-//! was made, and not else; so a replayed observation changes nothing.
+//! was made, and not else; so a replayed observation changes nothing (but two absences of a number in a row are two).
 
 mod chime;
 mod connect;
@@ -122,7 +122,8 @@ impl Draft {
         if matches!(state.presence, Presence::Gone { .. }) || now < grace_ends {
             return;
         }
-        match state.doubt {
+        // A doubt from after now is one from before the clock stepped back.
+        match state.doubt.filter(|since| *since <= now) {
             None => state.doubt = Some(now),
             Some(since) if now.since(since) >= confirm => self.gone(message),
             Some(_) => {}
@@ -141,7 +142,9 @@ impl Draft {
         if !released {
             let from = match &self.order.state.subject {
                 Subject::Chime(chime) => chime.status.map(super::observation::ChimeStatus::as_str),
-                Subject::Connect(_) => None,
+                Subject::Connect(connect) => {
+                    self.order.state.numbers.get(&connect.current).and_then(|number| number.status.word())
+                }
             };
             self.events.push(OrderEvent::NotFound { from, reason: message.map(str::to_owned) });
         }

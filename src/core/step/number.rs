@@ -207,9 +207,11 @@ fn began(draft: &Draft, number: &Number) -> Option<Timestamp> {
 }
 
 fn claim_start(draft: &Draft, number: &Number, cause: Option<Cause>) -> ClaimStart {
+    // While it is in doubt, the last answer did not find it: what is certain is the look that first showed it so.
+    let answered_at = draft.order.looked.answered_at.filter(|_| draft.order.state.doubt.is_none());
     let (first_look, last_not_failed) = match &number.status {
-        Status::InProgress { since, .. } => (Some(*since), draft.order.looked.answered_at),
-        Status::Claimed { .. } => (None, draft.order.looked.answered_at),
+        Status::InProgress { since, .. } => (Some(*since), answered_at.or(Some(*since))),
+        Status::Claimed { since } => (None, answered_at.or(Some(*since))),
         Status::NeverSeen | Status::Failed { .. } | Status::Released { .. } => (None, None),
     };
     let first_operation =

@@ -1,0 +1,145 @@
+//! Stalls, and looks that fail through the order's own fault.
+
+use super::*;
+
+fn stalling(provider: Provider) -> Order {
+    order(provider, |policy, _| policy.stalled_after = Some(Duration::from_mins(30)))
+}
+
+#[test]
+fn a_stall_is_told_once_until_something_changes() {
+    tell(
+        stalling(Provider::Connect),
+        &[
+            (29, unavailable(), &[]),
+            (30, Observation::Elapsed, &["order.stalled 30 min due 30"]),
+            (99, Observation::Elapsed, &[]),
+            (100, seen("IN_PROGRESS"), &["number.in_progress >IN_PROGRESS (claim, inferred)"]),
+            (110, seen("IN_PROGRESS"), &[]),
+            (129, seen("IN_PROGRESS"), &[]),
+            (135, seen("IN_PROGRESS"), &["order.stalled 35 min due 130"]),
+            (200, seen("IN_PROGRESS"), &[]),
+            (
+                201,
+                seen("FAILED"),
+                &[
+                    "number.failed IN_PROGRESS>FAILED (claim, inferred)",
+                    "window.opened first_look 1540..1641",
+                ],
+            ),
+            (301, seen("IN_PROGRESS"), &["number.in_progress FAILED>IN_PROGRESS (claim, inferred) retrying"]),
+            (331, seen("IN_PROGRESS"), &["order.stalled 30 min due 331"]),
+            (
+                332,
+                seen("CLAIMED"),
+                &["number.claimed IN_PROGRESS>CLAIMED (claim, inferred) took 31", "window.resolved"],
+            ),
+            (9 * DAY, Observation::Elapsed, &[]),
+        ],
+    );
+}
+
+#[test]
+fn what_has_its_outcome_or_is_gone_does_not_stall() {
+    tell(
+        stalling(Provider::Connect),
+        &[(0, seen("CLAIMED"), &["number.claimed >CLAIMED"]), (DAY, Observation::Elapsed, &[])],
+    );
+    tell(
+        stalling(Provider::Connect),
+        &[
+            (20, missing(), &[]),
+            (21, missing(), &["order.not_found : no such"]),
+            (DAY, Observation::Elapsed, &[]),
+        ],
+    );
+    tell(
+        stalling(Provider::Chime),
+        &[
+            (
+                0,
+                seen_order("Successful", "+1:Acquired"),
+                &[
+                    "number.claimed +1 >CLAIMED",
+                    "order.status_changed >Successful",
+                    "order.completed Successful took 0",
+                ],
+            ),
+            (DAY, Observation::Elapsed, &[]),
+        ],
+    );
+    tell(order(Provider::Connect, |_, _| {}), &[(9 * DAY, Observation::Elapsed, &[])]);
+}
+
+#[test]
+fn a_chime_order_stalls_by_its_word_or_by_a_number() {
+    tell(
+        stalling(Provider::Chime),
+        &[
+            (
+                0,
+                seen_order("Processing", "+1:Acquired"),
+                &["number.claimed +1 >CLAIMED", "order.status_changed >Processing"],
+            ),
+            (30, Observation::Elapsed, &["order.stalled 30 min due 30"]),
+            (
+                31,
+                seen_order("Partial", "+1:Acquired +2:Processing"),
+                &[
+                    "number.in_progress +2 >IN_PROGRESS",
+                    "order.status_changed Processing>Partial",
+                    "order.completed Partial took 31",
+                ],
+            ),
+            (61, Observation::Elapsed, &["order.stalled 30 min due 61"]),
+        ],
+    );
+}
+
+#[test]
+fn access_denied_is_told_once_until_a_good_answer() {
+    let said = ["order.attention access_denied"].as_slice();
+    tell(
+        connect(),
+        &[
+            (0, refused(Reach::Order), said),
+            (1, refused(Reach::Order), &[]),
+            (2, unavailable(), &[]),
+            (3, refused(Reach::Order), &[]),
+            (4, seen("CLAIMED"), &["number.claimed >CLAIMED"]),
+            (5, refused(Reach::Order), said),
+            // That the service does not know it is a good answer too.
+            (6, missing(), &[]),
+            (7, refused(Reach::Order), said),
+            // What concerns the scope is not this order's to tell.
+            (8, refused(Reach::Scope), &[]),
+        ],
+    );
+}
+
+#[test]
+fn eight_faults_in_a_row_block_until_a_good_answer() {
+    let said = ["order.blocked 8: no JSON"].as_slice();
+    let faults = |from: i64, order: Order| {
+        let lines: Vec<Line<'_>> =
+            (0..9).map(|n| (from + n, malformed(), if n == 7 { said } else { &[] })).collect();
+        tell(order, &lines)
+    };
+    let order = faults(0, connect());
+    // What is nobody's fault does not count, and does not end it either.
+    let order = tell(order, &[(20, throttled(), &[]), (21, unavailable(), &[]), (22, malformed(), &[])]);
+    assert_eq!(order.looked.faults, 10);
+    let order = tell(order, &[(30, seen("CLAIMED"), &["number.claimed >CLAIMED"])]);
+    assert_eq!((order.looked.faults, order.state.blocked), (0, false));
+    let order = faults(40, order);
+    let order = tell(order, &[(60, missing(), &[]), (61, seen("CLAIMED"), &[])]);
+    faults(70, order);
+}
+
+#[test]
+fn seven_faults_and_an_answer_are_none() {
+    let seven: Vec<Line<'_>> = (0..7).map(|n| (n, malformed(), [].as_slice())).collect();
+    let order = tell(connect(), &seven);
+    let order = tell(order, &[(8, missing(), &[])]);
+    tell(order, &seven);
+}
