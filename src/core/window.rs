@@ -130,7 +130,8 @@ impl Window {
         self.marks_ahead(terms).max().map(|mark| self.earliest.minus(mark))
     }
 
-    fn marks_ahead(&self, terms: &WindowTerms) -> impl Iterator<Item = Duration> {
+    /// The marks that were not warned at, past ones included.
+    pub(super) fn marks_ahead(&self, terms: &WindowTerms) -> impl Iterator<Item = Duration> {
         let warned = self.warned.unwrap_or(Duration::MAX);
         terms.warn_before.iter().copied().filter(move |mark| *mark < warned)
     }
