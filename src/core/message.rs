@@ -228,22 +228,42 @@ fn stable_word(word: &str) -> String {
     if word.contains("arn:aws") {
         return "<arn>".to_owned();
     }
-    let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let id_like = core.len() >= 8
-        && core.bytes().any(|b| b.is_ascii_digit())
-        && core.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    if id_like {
-        return word.replace(core, "<id>");
-    }
     let mut out = String::with_capacity(word.len());
-    for c in word.chars() {
-        if !c.is_ascii_digit() {
-            out.push(c);
-        } else if !out.ends_with('#') {
-            out.push('#');
+    let mut rest = word;
+    while let Some(first) = rest.chars().next() {
+        // An id need not stand alone: `RequestId:0c1f3b6e-…`.
+        let end = rest.find(|c| !is_of_an_id(c)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(if end == 0 { first.len_utf8() } else { end });
+        if is_id(run) {
+            push_mask(&mut out);
+        } else {
+            for c in run.chars() {
+                if c.is_ascii_digit() { push_mask(&mut out) } else { out.push(c) }
+            }
         }
+        rest = after;
     }
     out
+}
+
+/// The fewest characters of an id; what is shorter loses its digits only.
+const ID_MIN: usize = 8;
+
+fn is_of_an_id(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-'
+}
+
+fn is_id(run: &str) -> bool {
+    run.len() >= ID_MIN
+        && run.bytes().any(|b| b.is_ascii_digit())
+        && run.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+/// One sign for ids and digits alike, so that neither their length nor a chance lack of letters can be seen.
+fn push_mask(out: &mut String) {
+    if !out.ends_with('#') {
+        out.push('#');
+    }
 }
 
 #[cfg(test)]
@@ -278,5 +298,16 @@ mod tests {
         let two = "Limit of 7 reached at 2026-11-23T11:12:13Z for arn:aws:connect:eu-west-2:2:instance/b (request 9c1f3b6e-11aa-4bcd-9e10-0a0b0c0d0e0f)";
         assert_eq!(stable(one), stable(two));
         assert_ne!(stable("limit reached"), stable("not available"));
+        assert_eq!(
+            stable(
+                "Denied (RequestId:0c1f3b6e-11aa-4bcd-9e10-0a0b0c0d0e0f;trace=1-5759e988-bd862e3fe1be46a9)"
+            ),
+            stable(
+                "Denied (RequestId:ab12cd34-beef-4ace-8bad-feedfacecafe;trace=1-6759e988-ad862e3fe1be46ab)"
+            ),
+            "an id need not stand alone"
+        );
+        assert_eq!(stable("é0c1f3b6eé, +442079460123, code 99, (face)"), "é#é, +#, code #, (face)");
+        assert_eq!(stable("id 12345678"), stable("id 1234567a"));
     }
 }
