@@ -1,6 +1,9 @@
 //! The record: what leaves claimwatch, one flat object with the same keys everywhere. It is the contract with other
 //! people's alerts; a change to it bumps [`SCHEMA`].
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -147,7 +150,8 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The last answer before that.
     pub before: Option<Timestamp>,
-    /// Whether the step applied an answer: its events were observed, else the clock made them.
+    /// Whether the step applied an answer: its events were observed (marks, ends and stalls excepted), else the clock
+    /// made them.
     pub observed: bool,
     /// How to write.
     pub style: Style,
@@ -178,11 +182,13 @@ fn order_record(order: &Order, event: &OrderEvent, n: usize, context: &Context<'
         record.number =
             Some(connect.current.clone()).filter(|number| !number.is_empty()).or(declared.number.clone());
     }
-    if context.observed {
+    if !context.observed {
+        record.evidence_at = context.before;
+    } else if is_of_the_clock(event) {
+        record.evidence_at = Some(context.now);
+    } else {
         record.observed_after = context.before;
         record.observed_at = Some(context.now);
-    } else {
-        record.evidence_at = context.before;
     }
     fill_order(&mut record, event, context.now);
     record.message = message::of_order(order, event, &record);
@@ -190,6 +196,27 @@ fn order_record(order: &Order, event: &OrderEvent, n: usize, context: &Context<'
         mask_numbers(&mut record);
     }
     record
+}
+
+/// Whether the time brought the event, even if a look happened to tell it: then it did not happen between two looks.
+fn is_of_the_clock(event: &OrderEvent) -> bool {
+    match event {
+        OrderEvent::WindowClosing { .. }
+        | OrderEvent::WindowClosed { end: WindowEnd::Unconfirmed { .. }, .. }
+        | OrderEvent::Stalled { .. } => true,
+        OrderEvent::Tracked
+        | OrderEvent::Untracked { .. }
+        | OrderEvent::Number(_)
+        | OrderEvent::WindowOpened { .. }
+        | OrderEvent::WindowClosed { end: WindowEnd::Released, .. }
+        | OrderEvent::WindowResolved { .. }
+        | OrderEvent::StatusChanged { .. }
+        | OrderEvent::Completed { .. }
+        | OrderEvent::Attention(_)
+        | OrderEvent::Unrecognized { .. }
+        | OrderEvent::NotFound { .. }
+        | OrderEvent::Blocked { .. } => false,
+    }
 }
 
 fn fill_order(record: &mut Record, event: &OrderEvent, now: Timestamp) {
