@@ -1,6 +1,7 @@
 //! The integration tests: one binary, so that it links once and helpers are shared.
 
 mod config;
+mod core_histories;
 mod signing;
 mod sim;
 mod sinks;
