@@ -12,7 +12,9 @@ const GUARD_FROM: u64 = 10;
 
 /// A list names the order. `None`: nothing changes.
 ///
-/// One that comes back is where it was, open window included, and is looked at at once.
+/// One that comes back is where it was, open window included, and is looked at at once; so is one that is asked for in
+/// another way (an ARN may be found where its bare id was not). Other terms may bring the next look forward, also of one
+/// that was done, and never put it off.
 pub fn track(stored: Option<&Order>, watch: Watch, now: Timestamp) -> Option<Step> {
     let Some(stored) = stored else {
         let mut order = Order::new(watch, now);
@@ -23,11 +25,14 @@ pub fn track(stored: Option<&Order>, watch: Watch, now: Timestamp) -> Option<Ste
     if stored.tracked && stored.watch == watch {
         return None;
     }
+    let asks_anew = !stored.tracked || stored.watch.declared.ask != watch.declared.ask;
     let mut order = Order { watch, tracked: true, generation: stored.generation + 1, ..stored.clone() };
     let events = if stored.tracked { Vec::new() } else { vec![OrderEvent::Tracked] };
-    if !stored.tracked {
-        order.looked.due_at = Some(now);
-    }
+    order.looked.due_at = if asks_anew {
+        Some(now)
+    } else {
+        stored.looked.due_at.into_iter().chain(cadence::next_look(&order, now)).min()
+    };
     order.looked.wake_at = cadence::next_wake(&order);
     Some(Step { order, events })
 }
@@ -50,7 +55,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::order::{Declared, ListTerms, OrderKey, Provider};
-    use super::super::policy::Policy;
+    use std::time::Duration;
+
+    use super::super::policy::{AfterTerminal, Policy};
+    use super::super::state::Presence;
     use super::*;
 
     fn watch(list: &str) -> Watch {
@@ -90,6 +98,40 @@ mod tests {
         assert_eq!((back.events.as_slice(), back.order.generation), ([OrderEvent::Tracked].as_slice(), 4));
         assert_eq!(back.order.state, new.order.state);
         assert_eq!(back.order.looked.due_at, Some(at(9)));
+    }
+
+    #[test]
+    fn other_terms_may_bring_the_next_look_forward_and_never_put_it_off() {
+        let with = |after_terminal, ceiling| {
+            let mut watch = watch("one");
+            let poll = &mut Arc::make_mut(&mut watch.terms).policy.poll;
+            (poll.after_terminal, poll.ceiling) = (after_terminal, ceiling);
+            watch
+        };
+        let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
+        let mut done = track(None, with(AfterTerminal::Stop, hour), at(0)).unwrap().order;
+        done.state.presence = Presence::Gone { since: at(0) };
+        done.looked.due_at = None;
+        let now = at(2 * 86_400);
+        let still = track(Some(&done), with(AfterTerminal::Stop, minute), now).unwrap();
+        assert_eq!(still.order.looked.due_at, None, "done is done");
+        let again = track(Some(&done), with(AfterTerminal::Every(hour), hour), now).unwrap();
+        assert!(again.order.looked.due_at.is_some(), "the list wants it looked at for ever");
+
+        let mut stuck = track(None, with(AfterTerminal::Stop, hour), at(0)).unwrap().order;
+        stuck.looked.due_at = Some(now.plus(hour));
+        let mut arn = with(AfterTerminal::Stop, minute);
+        arn.declared.ask = "arn:i".into();
+        assert_eq!(
+            track(Some(&done), arn, now).unwrap().order.looked.due_at,
+            Some(now),
+            "asked in another way"
+        );
+        let sooner = track(Some(&stuck), with(AfterTerminal::Stop, minute), now).unwrap();
+        assert_eq!(sooner.order.looked.due_at, Some(now.plus(minute)));
+        stuck.looked.due_at = Some(now.plus(Duration::from_secs(1)));
+        let kept = track(Some(&stuck), with(AfterTerminal::Stop, minute), now).unwrap();
+        assert_eq!(kept.order.looked.due_at, stuck.looked.due_at);
     }
 
     #[test]

@@ -143,3 +143,42 @@ fn seven_faults_and_an_answer_are_none() {
     let order = tell(order, &[(8, missing(), &[])]);
     tell(order, &seven);
 }
+
+#[test]
+fn what_a_look_leaves_behind() {
+    let order =
+        tell(connect(), &[(0, seen("IN_PROGRESS"), &["number.in_progress >IN_PROGRESS (claim, inferred)"])]);
+    let now = at(3);
+    let (answered, asked) = ((Some(now), Some(at(2))), (Some(at(0)), Some(at(0))));
+    let cases = [
+        // observation, the last answer and its request, whether the next look moves, faults
+        (seen("IN_PROGRESS"), answered, true, 0),
+        (missing(), answered, true, 0),
+        (unavailable(), asked, true, 3),
+        (refused(Reach::Order), asked, true, 3),
+        (malformed(), asked, true, 4),
+        (throttled(), asked, false, 3),
+        (refused(Reach::Scope), asked, false, 3),
+        (Observation::Elapsed, asked, false, 3),
+    ];
+    for (observation, last, moves, faults) in cases {
+        let mut before = order.clone();
+        before.looked.faults = 3;
+        let after = look::apply(&before, &observation, Some(at(2)), now).order.looked;
+        assert_eq!((after.answered_at, after.asked_at), last, "{observation:?}");
+        assert_eq!(after.due_at.unwrap() > now, moves, "{observation:?}");
+        assert_eq!(after.due_at != before.looked.due_at, moves, "{observation:?}");
+        assert_eq!(after.faults, faults, "{observation:?}");
+    }
+}
+
+#[test]
+fn the_time_that_matters_is_kept_with_every_look() {
+    let order = stalling(Provider::Connect);
+    let order = look::apply(&order, &throttled(), None, at(1)).order;
+    assert_eq!(order.looked.wake_at, Some(at(30)));
+    let order = look::apply(&order, &Observation::Elapsed, None, at(30)).order;
+    assert_eq!(order.looked.wake_at, None);
+    let order = look::apply(&order, &seen("FAILED"), None, at(31)).order;
+    assert_eq!(order.looked.wake_at, Some(at(31 + DAY)), "all marks of this window are past: its end");
+}
