@@ -52,6 +52,30 @@ pub enum NoCredentials {
     Unavailable(String),
 }
 
+/// Credentials as they were fetched once, to sign with. Two are equal if they are of one fetch.
+#[derive(Clone)]
+pub struct Signer(Arc<Credentials>);
+
+impl Signer {
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.0
+    }
+}
+
+impl PartialEq for Signer {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Signer {}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signer")
+    }
+}
+
 /// The credentials of one account.
 pub struct CredentialCache {
     source: Source,
@@ -121,6 +145,11 @@ impl CredentialCache {
         kept.credentials = None;
         kept.retry_at = None;
         kept.generation += 1;
+    }
+
+    /// [`get`](Self::get), to sign with.
+    pub(super) async fn signer(&self, now: Timestamp) -> Result<Signer, NoCredentials> {
+        self.get(now).await.map(Signer)
     }
 
     /// Credentials that are valid at `now`: kept ones, or new ones.

@@ -38,7 +38,7 @@ pub enum EndpointError {
 }
 
 /// The base address of a service: a custom one as it is, else AWS's by the endpoint rules of the service
-/// (botocore's `endpoint-rule-set-1.json` of `chime-sdk-voice` and `connect`).
+/// (botocore's `endpoint-rule-set-1.json` of `chime-sdk-voice`, `connect` and `sts`).
 pub fn endpoint(
     service: Service,
     region: &str,
@@ -60,9 +60,11 @@ pub fn endpoint(
     let host = match service {
         Service::ChimeVoice => "voice-chime",
         Service::Connect => "connect",
+        Service::Sts => "sts",
     };
-    // Connect's plain address in us-gov is a FIPS one, and there is no other without dual stack.
-    let plain_is_fips = service == Service::Connect && region.starts_with("us-gov-") && !dual_stack;
+    // Their plain address in us-gov is a FIPS one, and there is no other without dual stack.
+    let may_be_fips = matches!(service, Service::Connect | Service::Sts);
+    let plain_is_fips = may_be_fips && region.starts_with("us-gov-") && !dual_stack;
     let variant = if fips && !plain_is_fips { "-fips" } else { "" };
     Url::parse(&format!("https://{host}{variant}.{region}.{suffix}"))
         .map_err(|_| EndpointError::Region(region.to_owned()))
@@ -192,6 +194,10 @@ mod tests {
             for ((fips, dual_stack), host) in VARIANTS.into_iter().zip(hosts) {
                 let url = endpoint(Service::Connect, region, fips, dual_stack, None).unwrap();
                 assert_eq!(url.as_str(), format!("https://{host}/"), "{region} {fips} {dual_stack}");
+                // STS's differ in the name only.
+                let url = endpoint(Service::Sts, region, fips, dual_stack, None).unwrap();
+                let sts = host.replacen("connect", "sts", 1);
+                assert_eq!(url.as_str(), format!("https://{sts}/"), "{region} {fips} {dual_stack}");
                 // Chime's rules are the same but for the name and the exception of us-gov.
                 let url = endpoint(Service::ChimeVoice, region, fips, dual_stack, None).unwrap();
                 let rest = host.trim_start_matches("connect").trim_start_matches("-fips");

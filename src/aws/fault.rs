@@ -1,4 +1,4 @@
-//! What an answer says of itself when it is a refusal: restJson1's error code and message.
+//! What an answer says of itself when it is a refusal: error code and message, of restJson1 and of the query protocol.
 
 use serde_json::Value;
 
@@ -38,6 +38,16 @@ impl Fault {
         Self { code, message }
     }
 
+    /// Reads the body of a service that speaks the query protocol: `<Code>` and `<Message>`. A header says nothing, since
+    /// such a service has none for it: an answer that carries one came from somebody else.
+    pub fn read_query(body: &[u8]) -> Self {
+        let body = String::from_utf8_lossy(body);
+        Self {
+            code: element(&body, "Code").and_then(bare),
+            message: element(&body, "Message").map(ToOwned::to_owned),
+        }
+    }
+
     /// Whether the service refused the request for its time, as far as it says: clocks that differ are one cause of each
     /// of these codes.
     pub fn may_be_skew(&self) -> bool {
@@ -51,6 +61,13 @@ impl Fault {
             _ => false,
         }
     }
+}
+
+/// The text of the first element of that name that has no attributes. Enough for the few flat texts that are wanted.
+pub(super) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    Some(text.trim())
 }
 
 /// `namespace#Code:http://…` without what is around the code.

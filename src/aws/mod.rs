@@ -1,9 +1,11 @@
 //! Asking AWS: credentials, signatures, and the one HTTP client. Knows services and requests, nothing of orders.
 //!
 //! # Expected flow
-//! [`Client::get`] takes credentials, signs, sends once, and hands back whatever was answered. If the service says that
-//! the request's time is wrong and its own `Date` agrees, it signs and sends once more.
+//! [`Client::signer`] takes credentials; [`Client::get`] signs with them, sends once, and hands back whatever was
+//! answered. If the service says that the request's time is wrong and its own `Date` agrees, it signs and sends once more.
+//! [`Client::caller_account`] asks STS whose credentials they are.
 
+mod caller;
 mod chain;
 pub mod credentials;
 pub mod date;
@@ -20,16 +22,20 @@ use std::time::Duration;
 
 use url::Url;
 
-use self::credentials::{CredentialCache, NoCredentials};
+pub use self::caller::NoCaller;
+use self::credentials::{CredentialCache, NoCredentials, Signer};
 use self::endpoint::EndpointError;
 use self::fault::Fault;
 use self::transport::{Headers, NoResponse, Transport};
 use crate::clock::Clock;
-use crate::core::time::Timestamp;
+use crate::core::time::{Now, Timestamp};
 
 /// Clocks that differ by more are worth a second signature: AWS refuses requests that are five minutes off, and `Date`
 /// has whole seconds and was written a while ago.
 const SKEW: Duration = Duration::from_mins(2);
+
+/// The media type of a form, as botocore writes it.
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
 /// A service that is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +44,8 @@ pub enum Service {
     ChimeVoice,
     /// Amazon Connect.
     Connect,
+    /// The Security Token Service.
+    Sts,
 }
 
 impl Service {
@@ -46,6 +54,7 @@ impl Service {
         match self {
             Self::ChimeVoice => "chime",
             Self::Connect => "connect",
+            Self::Sts => "sts",
         }
     }
 }
@@ -61,6 +70,8 @@ pub struct AccountSettings {
     pub role_arn: Option<String>,
     /// The external id that the role asks for.
     pub external_id: Option<String>,
+    /// The twelve digits of the account that the credentials have to be of, if that matters.
+    pub account_id: Option<String>,
     /// Whether FIPS endpoints are used.
     pub fips: bool,
     /// Whether dual-stack endpoints are used.
@@ -76,8 +87,11 @@ pub struct AccountSettings {
 pub struct Account {
     name: String,
     region: String,
+    /// The account that the credentials have to be of, if that matters.
+    owner: Option<String>,
     chime: Url,
     connect: Url,
+    sts: Url,
     credentials: CredentialCache,
     /// Added to our clock when signing.
     offset_ms: AtomicI64,
@@ -99,14 +113,31 @@ impl Account {
         let at = |service, custom: &Option<Url>| {
             endpoint::endpoint(service, &settings.region, settings.fips, settings.dual_stack, custom.as_ref())
         };
+        // Who stands in for a service on this machine stands in for STS too, and its account is its own. Another address
+        // elsewhere, of a VPC endpoint as a rule, answers for its own service only.
+        let stands_in = [&settings.chime_endpoint, &settings.connect_endpoint]
+            .into_iter()
+            .find(|custom| custom.as_ref().is_some_and(transport::is_loopback));
         Ok(Self {
             name: name.to_owned(),
             region: settings.region.clone(),
+            owner: settings.account_id.clone(),
             chime: at(Service::ChimeVoice, &settings.chime_endpoint)?,
             connect: at(Service::Connect, &settings.connect_endpoint)?,
+            sts: at(Service::Sts, stands_in.unwrap_or(&None))?,
             credentials,
             offset_ms: AtomicI64::new(0),
         })
+    }
+
+    /// Its name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The account that the credentials have to be of, if that matters.
+    pub fn account_id(&self) -> Option<&str> {
+        self.owner.as_deref()
     }
 
     /// Drops the cached credentials: the next request fetches fresh ones.
@@ -118,6 +149,7 @@ impl Account {
         match service {
             Service::ChimeVoice => &self.chime,
             Service::Connect => &self.connect,
+            Service::Sts => &self.sts,
         }
     }
 
@@ -173,21 +205,33 @@ impl Client {
         Self { transport, clock }
     }
 
-    /// A signed GET. `path_and_query` begins with a slash and is encoded already: see [`segment`].
-    ///
-    /// `timeout` bounds each sending; fetching credentials, where that is needed, has a bound of its own (15 s).
+    /// The time by the clock that it signs by.
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// The account's credentials: kept ones, or new ones, which may take 15 s.
+    pub async fn signer(&self, account: &Account) -> Result<Signer, Failure> {
+        Ok(account.credentials.signer(account.corrected(self.clock.now().wall)).await?)
+    }
+
+    /// A signed GET. `path_and_query` begins with a slash and is encoded already: see [`segment`]. `timeout` bounds each
+    /// sending.
     pub async fn get(
         &self,
         account: &Account,
+        signer: &Signer,
         service: Service,
         path_and_query: &str,
         timeout: Duration,
     ) -> Result<Reply, Failure> {
-        let base = account.endpoint(service).as_str().trim_end_matches('/');
-        let url = Url::parse(&format!("{base}{path_and_query}")).map_err(|_| Failure::Request)?;
+        self.ask(account, signer, &Request { service, path_and_query, form: None, timeout }).await
+    }
+
+    async fn ask(&self, account: &Account, signer: &Signer, request: &Request<'_>) -> Result<Reply, Failure> {
         let signed_at = account.corrected(self.clock.now().wall);
-        let reply = self.send(account, service, &url, timeout, signed_at).await?;
-        match skew(&reply, signed_at) {
+        let reply = self.send(account, signer, request, signed_at).await?;
+        match skew(request.service, &reply, signed_at) {
             None => Ok(reply),
             Some(service_time) => {
                 let offset_ms = service_time.as_millis().saturating_sub(reply.received_at.as_millis());
@@ -198,7 +242,7 @@ impl Client {
                     "the service's clock differs from ours; signing with its time"
                 );
                 let signed_at = account.corrected(self.clock.now().wall);
-                self.send(account, service, &url, timeout, signed_at).await
+                self.send(account, signer, request, signed_at).await
             }
         }
     }
@@ -206,16 +250,23 @@ impl Client {
     async fn send(
         &self,
         account: &Account,
-        service: Service,
-        url: &Url,
-        timeout: Duration,
+        signer: &Signer,
+        request: &Request<'_>,
         at: Timestamp,
     ) -> Result<Reply, Failure> {
-        let credentials = account.credentials.get(at).await?;
-        let request = sign::Unsigned { method: "GET", url: url.as_str(), headers: &[], body: &[] };
-        let scope = sign::Scope { region: &account.region, service: service.signing_name() };
-        let headers = sign::sign(request, &credentials, scope, at).map_err(|_| Failure::Request)?;
-        let response = self.transport.get(url.clone(), &headers, timeout).await?;
+        let base = account.endpoint(request.service).as_str().trim_end_matches('/');
+        let url = Url::parse(&format!("{base}{}", request.path_and_query)).map_err(|_| Failure::Request)?;
+        let (method, content): (_, &[_]) = match request.form {
+            None => ("GET", &[]),
+            Some(_) => ("POST", &[("content-type", FORM)]),
+        };
+        let body = request.form.unwrap_or_default().as_bytes();
+        let unsigned = sign::Unsigned { method, url: url.as_str(), headers: content, body };
+        let scope = sign::Scope { region: &account.region, service: request.service.signing_name() };
+        let mut headers =
+            sign::sign(unsigned, signer.credentials(), scope, at).map_err(|_| Failure::Request)?;
+        headers.extend(content.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let response = self.transport.send(url, &headers, request.form, request.timeout).await?;
         let received_at = self.clock.now().wall;
         let offset_s = date_of(&response.headers, received_at)
             .map(|date| date.as_millis().saturating_sub(received_at.as_millis()) / 1000);
@@ -229,14 +280,27 @@ impl Client {
     }
 }
 
+/// What is asked of a service.
+struct Request<'a> {
+    service: Service,
+    path_and_query: &'a str,
+    /// The body of a POST; without one it is a GET.
+    form: Option<&'static str>,
+    timeout: Duration,
+}
+
 /// The service's time, if it refused the request for the time it was signed with and its own differs.
-fn skew(reply: &Reply, signed_at: Timestamp) -> Option<Timestamp> {
+fn skew(service: Service, reply: &Reply, signed_at: Timestamp) -> Option<Timestamp> {
     if !(400..500).contains(&reply.status) {
         return None;
     }
     let date = date_of(&reply.headers, reply.received_at)?;
     let apart = date.since(signed_at).max(signed_at.since(date));
-    (apart > SKEW && Fault::read(&reply.headers, &reply.body).may_be_skew()).then_some(date)
+    let fault = match service {
+        Service::ChimeVoice | Service::Connect => Fault::read(&reply.headers, &reply.body),
+        Service::Sts => Fault::read_query(&reply.body),
+    };
+    (apart > SKEW && fault.may_be_skew()).then_some(date)
 }
 
 fn date_of(headers: &Headers, now: Timestamp) -> Option<Timestamp> {

@@ -111,15 +111,21 @@ impl Transport {
         })
     }
 
-    /// Asks once. `timeout` bounds everything, from looking up the host to the body's last byte.
-    pub async fn get(
+    /// Asks once: a POST if there is a body, else a GET. `timeout` bounds everything, from looking up the host to the
+    /// answer's last byte.
+    pub async fn send(
         &self,
         url: Url,
         headers: &[(&'static str, String)],
+        body: Option<&'static str>,
         timeout: Duration,
     ) -> Result<Response, NoResponse> {
         let client = if is_loopback(&url) { &self.inside } else { &self.outside };
-        let mut request = client.get(url).timeout(timeout);
+        let request = match body {
+            None => client.get(url),
+            Some(body) => client.post(url).body(body),
+        };
+        let mut request = request.timeout(timeout);
         for (name, value) in headers {
             request = request.header(*name, sensitive(value)?);
         }
@@ -178,7 +184,7 @@ fn too_large() -> NoResponse {
     NoResponse::Body(format!("more than {MAX_BODY} bytes"))
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),

@@ -42,6 +42,7 @@ fn settings(account: &config::Account) -> AccountSettings {
         profile: account.profile.clone(),
         role_arn: account.role_arn.clone(),
         external_id: account.external_id.clone(),
+        account_id: account.account_id.clone(),
         fips: account.fips,
         dual_stack: account.dual_stack,
         chime_endpoint: account.chime.endpoint.clone(),

@@ -66,11 +66,14 @@ pub fn classify(provider: Provider, reply: &Reply) -> Verdict {
 
 fn refusal(provider: Provider, reply: &Reply) -> Observation {
     let fault = Fault::read(&reply.headers, &reply.body);
+    if let Some(refused) = refused_credentials(reply, &fault) {
+        return refused;
+    }
     let code = fault.code.as_deref().unwrap_or_default();
     let plain = code.strip_suffix("Exception").unwrap_or(code);
     let wait = || retry_after(&reply.headers, reply.received_at);
     let client_error = (400..500).contains(&reply.status);
-    if CREDENTIALS.contains(&plain) || reply.status == 401 {
+    if reply.status == 401 {
         return denied(Reach::Scope, reply, &fault);
     }
     if reply.status == 429
@@ -93,6 +96,13 @@ fn refusal(provider: Provider, reply: &Reply) -> Observation {
     let status = reply.status;
     let detail = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
     Observation::Malformed { detail }
+}
+
+/// The refusal of the credentials themselves, if the code is one of those that mean it.
+pub fn refused_credentials(reply: &Reply, fault: &Fault) -> Option<Observation> {
+    let code = fault.code.as_deref().unwrap_or_default();
+    let plain = code.strip_suffix("Exception").unwrap_or(code);
+    CREDENTIALS.contains(&plain).then(|| denied(Reach::Scope, reply, fault))
 }
 
 /// The service's own word for "there is no such order": a bare 404 is none of it.

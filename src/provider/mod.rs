@@ -11,6 +11,7 @@
 pub mod chime;
 pub mod classify;
 pub mod connect;
+mod identity;
 mod lenient;
 pub mod retry_after;
 
@@ -19,6 +20,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use self::classify::Verdict;
+use self::identity::Identity;
 use crate::aws::credentials::NoCredentials;
 use crate::aws::transport::NoResponse;
 use crate::aws::{Account, Client, Failure, Reply, Service};
@@ -32,7 +34,7 @@ pub struct Ask {
     pub key: OrderKey,
     /// The id as it is put in the request: [`Declared::ask`](crate::core::order::Declared::ask).
     pub ask: String,
-    /// How long it may take, connecting included; credentials, where they must be fetched, come on top.
+    /// How long it may take, connecting included; credentials, where they must be fetched and checked, come on top.
     pub timeout: Duration,
 }
 
@@ -50,19 +52,22 @@ pub trait Look: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Aws {
     client: Client,
-    accounts: BTreeMap<String, Account>,
+    accounts: BTreeMap<String, (Account, Identity)>,
 }
 
 impl Aws {
-    /// Looks through `client`, at accounts by their names in the configuration.
+    /// Looks through `client`, at accounts by their names in the configuration. Where an account's id is configured, no
+    /// look is signed with credentials of another account.
     pub fn new(client: Client, accounts: BTreeMap<String, Account>) -> Self {
+        let accounts =
+            accounts.into_iter().map(|(name, account)| (name, (account, Identity::default()))).collect();
         Self { client, accounts }
     }
 }
 
 impl Look for Aws {
     async fn look(&self, ask: Ask) -> Observation {
-        let Some(account) = self.accounts.get(&ask.key.account) else {
+        let Some((account, identity)) = self.accounts.get(&ask.key.account) else {
             let message = Some(format!("the account {:?} is not configured", ask.key.account));
             return denied("UnknownAccount", message);
         };
@@ -74,14 +79,21 @@ impl Look for Aws {
             Provider::Chime => chime::path(&ask.ask),
             Provider::Connect => connect::path(&ask.ask),
         };
-        match self.client.get(account, service, &path, ask.timeout).await {
+        let signer = match self.client.signer(account).await {
+            Ok(signer) => signer,
+            Err(failure) => return unanswered(failure),
+        };
+        if let Some(objection) = identity.objection(&self.client, account, &signer, ask.timeout).await {
+            return objection;
+        }
+        match self.client.get(account, &signer, service, &path, ask.timeout).await {
             Ok(reply) => observe(&ask.key, &reply),
             Err(failure) => unanswered(failure),
         }
     }
 
     fn refresh(&self, account: &str) {
-        if let Some(account) = self.accounts.get(account) {
+        if let Some((account, _)) = self.accounts.get(account) {
             account.forget_credentials();
         }
     }

@@ -25,11 +25,11 @@ const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJ==";
 
 /// Enough for anything on loopback; only a test that expects to wait gives less.
-const PLENTY: Duration = Duration::from_secs(30);
+pub(super) const PLENTY: Duration = Duration::from_secs(30);
 
 /// What the server does about one request.
 #[derive(Clone)]
-enum Answer {
+pub(super) enum Answer {
     /// Sends this and keeps the connection.
     Send(Vec<u8>),
     /// Sends this and closes.
@@ -40,11 +40,11 @@ enum Answer {
     Reset,
 }
 
-fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(super) fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-fn claimed() -> Answer {
+pub(super) fn claimed() -> Answer {
     let body = format!(
         r#"{{"ClaimedPhoneNumberSummary":{{"PhoneNumberId":"{CONNECT_ID}","PhoneNumberStatus":{{"Status":"CLAIMED"}}}}}}"#
     );
@@ -54,19 +54,19 @@ fn claimed() -> Answer {
 #[derive(Default)]
 struct Log {
     connections: usize,
-    /// The heads of the requests, as they came.
+    /// The requests, as they came.
     requests: Vec<String>,
 }
 
 /// A server that lives as long as this does.
-struct Server {
-    port: u16,
+pub(super) struct Server {
+    pub(super) port: u16,
     log: Arc<Mutex<Log>>,
     _running: JoinSet<()>,
 }
 
 impl Server {
-    async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub(super) async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let log = Arc::new(Mutex::new(Log::default()));
@@ -84,7 +84,7 @@ impl Server {
         Self { port, log, _running: running }
     }
 
-    fn requests(&self) -> Vec<String> {
+    pub(super) fn requests(&self) -> Vec<String> {
         self.log.lock().unwrap().requests.clone()
     }
 
@@ -95,12 +95,17 @@ impl Server {
 
 async fn serve(mut stream: TcpStream, log: Arc<Mutex<Log>>, answers: Arc<Mutex<VecDeque<Answer>>>) {
     loop {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
             let Ok(byte) = stream.read_u8().await else { return };
-            head.push(byte);
+            request.push(byte);
         }
-        log.lock().unwrap().requests.push(String::from_utf8(head).unwrap());
+        let mut request = String::from_utf8(request).unwrap();
+        let length = header(&request, "content-length").map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.unwrap();
+        request.push_str(std::str::from_utf8(&body).unwrap());
+        log.lock().unwrap().requests.push(request);
         let answer = answers.lock().unwrap().pop_front();
         match answer {
             // The client may have gone before all is sent: it has read enough.
@@ -125,25 +130,36 @@ impl Clock for Still {
     }
 }
 
-fn credentials() -> Credentials {
+pub(super) fn credentials() -> Credentials {
     Credentials::new("AKIDEXAMPLE", SECRET, Some(TOKEN.to_owned()), None, "test")
 }
 
 fn aws(port: u16) -> Aws {
+    aws_of(port, None, credentials(), Arc::new(Still(received_at())))
+}
+
+/// The account `prod-eu` at a port, of that id, with those credentials.
+pub(super) fn aws_of(
+    port: u16,
+    account_id: Option<&str>,
+    credentials: Credentials,
+    clock: Arc<dyn Clock>,
+) -> Aws {
     let endpoint = Some(url::Url::parse(&format!("http://127.0.0.1:{port}")).unwrap());
     let settings = AccountSettings {
         region: "eu-west-2".into(),
+        account_id: account_id.map(str::to_owned),
         chime_endpoint: endpoint.clone(),
         connect_endpoint: endpoint,
         ..AccountSettings::default()
     };
-    let cache = CredentialCache::from_provider(SharedCredentialsProvider::new(credentials()));
+    let cache = CredentialCache::from_provider(SharedCredentialsProvider::new(credentials));
     let account = Account::with_credentials("prod-eu", &settings, cache).unwrap();
-    let client = Client::new(Transport::new().unwrap(), Arc::new(Still(received_at())));
+    let client = Client::new(Transport::new().unwrap(), clock);
     Aws::new(client, BTreeMap::from([("prod-eu".to_owned(), account)]))
 }
 
-fn ask(timeout: Duration) -> Ask {
+pub(super) fn ask(timeout: Duration) -> Ask {
     Ask { key: key(Provider::Connect), ask: CONNECT_ID.to_owned(), timeout }
 }
 
@@ -153,7 +169,7 @@ async fn one_look(answer: Answer, timeout: Duration) -> (Observation, Vec<String
     (seen, server.requests())
 }
 
-fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
     request.lines().find_map(|line| {
         let (known, value) = line.split_once(": ")?;
         known.eq_ignore_ascii_case(name).then_some(value)
