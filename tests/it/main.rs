@@ -2,9 +2,11 @@
 
 mod config;
 mod core_histories;
+mod daemon;
 mod signing;
 mod sim;
 mod sinks;
 mod store_battery;
+mod support;
 mod tidy;
 mod wire;
