@@ -3,7 +3,7 @@
 //! # Guarantees
 //! A list whose content is the same costs nothing and changes nothing. A list that is at fault stays as it was last good.
 //! What drops more than half of the orders is refused unless it is meant. A list counts as applied only once all its
-//! orders are: a crash half-way is made up at the next start.
+//! orders are, and that is said in the same transaction: a crash half-way is made up at the next start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::config::{Account, BadList, Entry, WatchList};
-use crate::core::event::OrderEvent;
+use crate::core::event::{DaemonEvent, OrderEvent};
 use crate::core::order::{OrderKey, Stream, Watch};
 use crate::core::record::{self, Context, Record, Style};
 use crate::core::state::Order;
@@ -43,11 +43,11 @@ pub enum ListsError {
 }
 
 /// What applying the lists changed, in orders.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Applied {
-    pub(super) added: u64,
-    pub(super) removed: u64,
-    pub(super) changed: u64,
+#[derive(Debug, Default)]
+struct Applied {
+    added: u64,
+    removed: u64,
+    changed: u64,
 }
 
 /// What the lists are applied with.
@@ -65,7 +65,7 @@ impl<S: Store> Applier<'_, S> {
         lists: &[WatchList],
         bad: &[BadList],
         accept_removal: bool,
-    ) -> Result<Applied, ListsError> {
+    ) -> Result<(), ListsError> {
         let in_force: BTreeMap<String, String> = self.store.lists().await?.into_iter().collect();
         let rows: Vec<ListRow> = lists.iter().map(|list| self.row(list)).collect();
         let changed: Vec<(&WatchList, ListRow)> = lists
@@ -81,7 +81,7 @@ impl<S: Store> Applier<'_, S> {
         let dropped: Vec<String> =
             in_force.keys().filter(|name| !kept.contains(name.as_str())).cloned().collect();
         if changed.is_empty() && dropped.is_empty() {
-            return Ok(Applied::default());
+            return Ok(());
         }
         let removed = self.removed(&changed, &dropped, &in_force).await?;
         self.guard(removed.len() as u64, accept_removal).await?;
@@ -93,7 +93,7 @@ impl<S: Store> Applier<'_, S> {
         changed: Vec<(&WatchList, ListRow)>,
         dropped: Vec<String>,
         removed: Vec<OrderKey>,
-    ) -> Result<Applied, ListsError> {
+    ) -> Result<(), ListsError> {
         let mut applied = Applied::default();
         let half_done =
             changed.iter().map(|(_, row)| ListRow { content_hash: String::new(), ..row.clone() }).collect();
@@ -107,8 +107,18 @@ impl<S: Store> Applier<'_, S> {
             self.untrack(page, &mut applied).await?;
         }
         let lists = changed.into_iter().map(|(_, row)| row).collect();
-        self.store.commit(Batch { lists, dropped_lists: dropped, ..Batch::default() }).await?;
-        Ok(applied)
+        let generation = self.store.daemon_generation().await? + 1;
+        let Applied { added, removed, changed } = applied;
+        let event = DaemonEvent::ConfigApplied { added, removed, changed };
+        let said = Batch {
+            lists,
+            dropped_lists: dropped,
+            records: vec![record::of_daemon(&event, (generation, 0), self.now)],
+            daemon_generation: Some(generation),
+            ..Batch::default()
+        };
+        self.store.commit(said).await?;
+        Ok(())
     }
 
     /// Tracked orders of changed and dropped lists that no changed list names any more.

@@ -28,7 +28,7 @@ pub use self::poller::Finish;
 
 use self::fleet::Fleet;
 use self::journal::Journal;
-use self::lists::{Applied, Applier};
+use self::lists::Applier;
 use self::poller::Poller;
 use self::relay::RelayError;
 use crate::clock::Clock;
@@ -161,7 +161,7 @@ impl<C: Clock> Daemon<C> {
             .map(str::to_owned)
             .collect();
         self.store.register_sinks(&names).await.map_err(|source| self.failed(source))?;
-        let applied = self.apply_lists().await?;
+        self.apply_lists().await?;
         let mut poller = self.poller(look, committed).await?;
 
         let flush = CancellationToken::new();
@@ -174,7 +174,7 @@ impl<C: Clock> Daemon<C> {
             let (store, clock, seen, until) = shared();
             relays.spawn(relay::run(store, file, clock, seen, until));
         }
-        self.say_start(&mut poller, applied).await?;
+        self.say_start(&mut poller).await?;
         let finish = self.turn(&mut poller, &mut relays, stop).await?;
         if !self.setup.once {
             let reason = "it was asked to".to_owned();
@@ -193,7 +193,7 @@ impl<C: Clock> Daemon<C> {
         Style { masked: self.config.events.numbers == Numbers::Masked }
     }
 
-    async fn apply_lists(&self) -> Result<Applied, DaemonError> {
+    async fn apply_lists(&self) -> Result<(), DaemonError> {
         let loaded = &self.setup.loaded;
         let in_force = self.store.lists().await.map_err(|source| self.failed(source))?;
         if in_force.is_empty() && !loaded.bad_lists.is_empty() {
@@ -239,11 +239,7 @@ impl<C: Clock> Daemon<C> {
         Ok(poller)
     }
 
-    async fn say_start<L: Look>(
-        &self,
-        poller: &mut Poller<SqliteStore, L, C>,
-        applied: Applied,
-    ) -> Result<(), DaemonError> {
+    async fn say_start<L: Look>(&self, poller: &mut Poller<SqliteStore, L, C>) -> Result<(), DaemonError> {
         let mut events = Vec::new();
         let loaded = &self.setup.loaded;
         for bad in &loaded.bad_lists {
@@ -253,10 +249,6 @@ impl<C: Clock> Daemon<C> {
                 line: problem.and_then(|problem| problem.line),
                 reason: problem.map(|problem| problem.message.clone()).unwrap_or_default(),
             });
-        }
-        if applied != Applied::default() {
-            let Applied { added, removed, changed } = applied;
-            events.push(DaemonEvent::ConfigApplied { added, removed, changed });
         }
         if !self.setup.once {
             events.push(DaemonEvent::Started { orders: poller.orders() });

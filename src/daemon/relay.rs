@@ -142,9 +142,11 @@ impl<S: Store, K: Sink, C: Clock> Relay<S, K, C> {
         loop {
             // Before looking, so that a commit between the look and the wait is not slept through.
             wake.borrow_and_update();
+            // The same for the stop: what was said just before it may have come after the look.
+            let stopped = self.stop.is_cancelled();
             match self.step().await {
                 Ok(Step::Moved) => self.recover(),
-                Ok(Step::Idle) if self.stop.is_cancelled() => return Ok(()),
+                Ok(Step::Idle) if stopped => return Ok(()),
                 Ok(Step::Idle) => {
                     self.recover();
                     tokio::select! {
@@ -242,4 +244,104 @@ fn whole_text(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::core::event::ScopeKey;
+    use crate::core::order::{OrderKey, Stream};
+    use crate::core::record::Record;
+    use crate::core::scope::ScopeMemory;
+    use crate::core::state::Order;
+    use crate::core::time::Timestamp;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Committed, Scheduled};
+
+    /// A store in which something is said, and the stop comes, just after the first look at what is pending.
+    struct LastWord {
+        inner: MemoryStore,
+        said: Mutex<bool>,
+        stop: CancellationToken,
+    }
+
+    impl Store for LastWord {
+        async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+            self.inner.commit(batch).await
+        }
+        async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
+            self.inner.load(streams).await
+        }
+        async fn schedule(&self, after: Option<Stream>, limit: u32) -> Result<Vec<Scheduled>, StoreError> {
+            self.inner.schedule(after, limit).await
+        }
+        async fn keys_of_list(
+            &self,
+            list: &str,
+            after: Option<Stream>,
+            limit: u32,
+        ) -> Result<Vec<OrderKey>, StoreError> {
+            self.inner.keys_of_list(list, after, limit).await
+        }
+        async fn lists(&self) -> Result<Vec<(String, String)>, StoreError> {
+            self.inner.lists().await
+        }
+        async fn scopes(&self) -> Result<Vec<(ScopeKey, ScopeMemory)>, StoreError> {
+            self.inner.scopes().await
+        }
+        async fn daemon_generation(&self) -> Result<u64, StoreError> {
+            self.inner.daemon_generation().await
+        }
+        async fn register_sinks(&self, sinks: &[String]) -> Result<(), StoreError> {
+            self.inner.register_sinks(sinks).await
+        }
+        async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+            let pending = self.inner.pending(sink, limit).await?;
+            if !std::mem::replace(&mut *self.said.lock().unwrap(), true) {
+                let records = vec![Record::default()];
+                self.inner.commit(Batch { records, ..Batch::default() }).await?;
+                self.stop.cancel();
+            }
+            Ok(pending)
+        }
+        async fn delivered(&self, sink: &str, through: u64, at: Timestamp) -> Result<(), StoreError> {
+            self.inner.delivered(sink, through, at).await
+        }
+        async fn failed(&self, sink: &str, seq: u64, error: &str, at: Timestamp) -> Result<(), StoreError> {
+            self.inner.failed(sink, seq, error, at).await
+        }
+        async fn close(&self) {}
+    }
+
+    struct Silent;
+
+    impl Sink for Silent {
+        fn name(&self) -> &'static str {
+            "silent"
+        }
+        async fn start(&mut self) -> Result<Option<u64>, SinkError> {
+            Ok(None)
+        }
+        async fn deliver(&mut self, _: &[Line]) -> Result<(), SinkError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_said_between_the_last_look_and_the_stop_leaves() {
+        let stop = CancellationToken::new();
+        let store =
+            Arc::new(LastWord { inner: MemoryStore::new(), said: Mutex::new(false), stop: stop.clone() });
+        store.register_sinks(&["silent".to_owned()]).await.unwrap();
+        let (told, wake) = watch::channel(0);
+        let clock = Arc::new(SystemClock::start());
+        run(Arc::clone(&store), Silent, clock, wake, stop).await.unwrap();
+        drop(told);
+        assert!(store.inner.pending("silent", 9).await.unwrap().is_empty());
+    }
 }

@@ -36,6 +36,7 @@ impl Stopwatch {
 }
 
 /// Waits until `level` gives something, at most [`PATIENCE`]; else stops the test with `what` and with what `told` says.
+#[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut level: impl FnMut() -> Option<T>, told: impl Fn() -> String) -> T {
     let watch = Stopwatch::start();
     loop {

@@ -80,6 +80,7 @@ impl Running {
     }
 
     /// Waits until the records on standard output are as wanted, and gives them.
+    #[track_caller]
     pub(crate) fn until(&mut self, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let (out, err) = (Arc::clone(&self.out), Arc::clone(&self.err));
         let level = || {
@@ -93,11 +94,13 @@ impl Running {
     }
 
     /// Waits for a level that is not among the records.
+    #[track_caller]
     pub(crate) fn wait(&self, what: &str, level: impl Fn() -> bool) {
         wait_for(what, || level().then_some(()), || format!("{}\n{}", self.stdout(), self.stderr()));
     }
 
     /// Waits for records of these events, in any order, and gives all records.
+    #[track_caller]
     pub(crate) fn until_events(&mut self, wanted: &[&str]) -> Vec<Value> {
         self.until(&format!("{wanted:?}"), |records| {
             let seen = names(records);
