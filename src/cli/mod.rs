@@ -14,7 +14,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Loaded, Sources};
@@ -89,12 +93,20 @@ pub fn main(
 }
 
 /// Diagnostics go to standard error and carry no `event`, `id` or `seq`; events are never filtered by `RUST_LOG`.
+///
+/// Other crates are never heard below INFO, whatever is wanted: the signer's details are the request's signature, and
+/// the HTTP client's are its headers.
 fn start_diagnostics(wanted: Option<&str>) {
-    let filter = EnvFilter::builder().parse_lossy(wanted.unwrap_or("warn,claimwatch=info"));
+    let wanted = EnvFilter::builder().parse_lossy(wanted.unwrap_or("warn,claimwatch=info"));
+    let fit = filter_fn(|about| *about.level() <= Level::INFO || is_ours(about.target()));
     let ansi = io::stderr().is_terminal();
-    let layer = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(ansi);
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(ansi);
     // A second start in one process (tests) keeps the first one's.
-    let _already = layer.try_init();
+    let _already = tracing_subscriber::registry().with(layer.with_filter(wanted.and(fit))).try_init();
+}
+
+fn is_ours(target: &str) -> bool {
+    target.strip_prefix("claimwatch").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn load(config: &ConfigArg, environment: BTreeMap<String, String>, clock: SystemClock) -> Loaded {

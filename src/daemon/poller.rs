@@ -455,12 +455,15 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         looks.chain(wakes).chain(self.journal.due_at().map(until)).min().unwrap_or(SLEEP_MOST).min(SLEEP_MOST)
     }
 
-    /// Looks in flight get a moment to end, then are dropped; what they brought is written.
+    /// Looks in flight get a moment to end, then are dropped; what they brought is written. One round ends early only
+    /// at its deadline or by a signal, and neither leaves a moment.
     async fn land(&mut self) -> Result<(), StoreError> {
-        let deadline = tokio::time::sleep(STOP_GRACE);
+        let grace = if self.once.is_some() { Duration::ZERO } else { STOP_GRACE };
+        let deadline = tokio::time::sleep(grace);
         tokio::pin!(deadline);
         loop {
             tokio::select! {
+                biased;
                 joined = self.looks.join_next() => match joined {
                     Some(answer) => {
                         let answers = self.gather(answer);

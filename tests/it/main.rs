@@ -1,5 +1,6 @@
 //! The integration tests: one binary, so that it links once and helpers are shared.
 
+mod cli;
 mod config;
 mod core_histories;
 mod daemon;

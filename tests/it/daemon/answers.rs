@@ -8,7 +8,7 @@ use crate::support::Stopwatch;
 use crate::support::house::{House, list};
 use crate::support::process::Running;
 use crate::support::records::{about, check, names, of, only};
-use crate::support::sim::{Sim, WIDE, fault, number, number_id, order, order_id};
+use crate::support::sim::{Sim, WIDE, fault, number, number_id, order};
 
 const PENDING: [(u32, &str); 1] = [(0, "IN_PROGRESS")];
 

@@ -4,8 +4,10 @@
 
 mod answers;
 mod lists;
+mod once;
 mod outage;
 mod restart;
+mod secrets;
 mod stop;
 mod store;
 mod story;
