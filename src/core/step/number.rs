@@ -4,6 +4,7 @@ use super::super::event::{NumberChange, NumberStatus, OrderEvent, WindowEnd, Win
 use super::super::message;
 use super::super::observation::{Progress, Word};
 use super::super::order::{Operation, Provider};
+use super::super::policy::WindowTerms;
 use super::super::state::{Cause, CauseBasis, Number, Status};
 use super::super::time::Timestamp;
 use super::super::window::{ClaimStart, Window, WindowState};
@@ -81,16 +82,7 @@ fn failed(draft: &mut Draft, key: &str, number: &mut Number, cause: Option<Cause
     note_update(number, cause);
     let reason = message.map(str::to_owned);
     change(draft, key, number, Status::Failed { since: now, cause, reason }, Progress::Failed, message);
-    if !opens_window(draft, cause) {
-        return;
-    }
-    let terms = draft.policy().window.clone();
-    if let WindowState::Open(window) = &mut number.window {
-        window.failed_again(&terms, now);
-    } else {
-        let window = Window::open(&terms, start, now, draft.next_event_id());
-        open(draft, key, number, window);
-    }
+    put_at_risk(draft, key, number, cause, |terms, id| Window::open(terms, start, now, id));
 }
 
 /// FAILED is seen again: only another message says that something happened.
@@ -107,15 +99,29 @@ fn failed_again(draft: &mut Draft, key: &str, number: &mut Number, message: Opti
     let (since, cause, now) = (*since, *cause, draft.now);
     let status = Status::Failed { since, cause, reason: Some(told.to_owned()) };
     change(draft, key, number, status, Progress::Failed, message);
+    put_at_risk(draft, key, number, cause, |terms, id| Window::reopen(terms, now, id));
+}
+
+/// A failure that puts the number at risk moves the latest end of an open window, or opens a new one.
+fn put_at_risk(
+    draft: &mut Draft,
+    key: &str,
+    number: &mut Number,
+    cause: Option<Cause>,
+    new: impl FnOnce(&WindowTerms, String) -> Window,
+) {
     if !opens_window(draft, cause) {
         return;
     }
     let terms = draft.policy().window.clone();
     if let WindowState::Open(window) = &mut number.window {
-        window.failed_again(&terms, now);
+        window.failed_again(&terms, draft.now);
     } else {
-        let window = Window::reopen(&terms, now, draft.next_event_id());
-        open(draft, key, number, window);
+        let window = new(&terms, draft.next_event_id());
+        draft
+            .events
+            .push(OrderEvent::WindowOpened { number: key.to_owned(), window: WindowFacts::from(&window) });
+        number.window = WindowState::Open(window);
     }
 }
 
@@ -253,13 +259,6 @@ fn opens_window(draft: &Draft, cause: Option<Cause>) -> bool {
         Some(cause) => cause.operation == Operation::Claim,
         None => draft.policy().window_for_chime,
     }
-}
-
-fn open(draft: &mut Draft, key: &str, number: &mut Number, window: Window) {
-    draft
-        .events
-        .push(OrderEvent::WindowOpened { number: key.to_owned(), window: WindowFacts::from(&window) });
-    number.window = WindowState::Open(window);
 }
 
 fn close(number: &mut Number) -> Option<WindowFacts> {
