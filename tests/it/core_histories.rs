@@ -385,6 +385,7 @@ fn obey(mut order: Order, failed_after: Duration) -> usize {
         }
         looks += usize::from(looking);
         assert!(looks < 20_000, "it is looked at too often");
+        assert!(made.order.looked.wake_at.is_none_or(|wake| wake > now), "what the time brings was told");
         order = made.order;
     }
 }
