@@ -1,15 +1,22 @@
 //! A Chime order is seen: its numbers' rows, then its own status.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::super::event::{Attention, OrderEvent};
 use super::super::observation::{ChimeOrder, ChimeStatus};
 use super::super::state::{Chime, Place, Presence, Subject};
 use super::{Draft, number};
 
+/// A date of the service that is further ahead than any clock is off says nothing: believed, it would make every later
+/// answer an old one.
+const AHEAD_MOST: Duration = Duration::from_hours(24);
+
 pub(super) fn seen(draft: &mut Draft, sighting: &ChimeOrder) {
     let Subject::Chime(known) = &draft.order.state.subject else { return };
-    if let (Some(known), Some(told)) = (known.updated_at, sighting.updated_at)
+    let believed = draft.now.plus(AHEAD_MOST);
+    let updated_at = sighting.updated_at.filter(|at| *at <= believed);
+    if let (Some(known), Some(told)) = (known.updated_at, updated_at)
         && told < known
     {
         return; // An answer from before the one that was applied: some replica is behind.
@@ -25,7 +32,7 @@ pub(super) fn seen(draft: &mut Draft, sighting: &ChimeOrder) {
     own_status(draft, sighting);
     let Subject::Chime(chime) = &mut draft.state().subject else { return };
     chime.porting |= sighting.porting || chime.status.is_some_and(ChimeStatus::is_porting);
-    chime.updated_at = sighting.updated_at.or(chime.updated_at);
+    chime.updated_at = updated_at.or(chime.updated_at);
     chime.foc_date = sighting.foc_date.or(chime.foc_date);
     draft.present();
 }

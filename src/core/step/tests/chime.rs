@@ -236,6 +236,21 @@ fn dated(status: &str, numbers: &str, updated: Option<i64>) -> Observation {
 }
 
 #[test]
+fn a_date_far_ahead_does_not_make_all_later_answers_old() {
+    tell(
+        chime(),
+        &[
+            (0, dated("Processing", "", Some(100 * 24 * 60)), &["order.status_changed >Processing"]),
+            (
+                1,
+                dated("Successful", "", Some(1)),
+                &["order.status_changed Processing>Successful", "order.completed Successful took 1"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn an_answer_older_than_the_applied_one_is_dropped() {
     let order = tell(
         chime(),
