@@ -186,10 +186,13 @@ fn nonsense_about_everything_is_an_outage() {
         let daemon = house.run();
         (body, sim, house, daemon)
     });
-    for (body, sim, _house, mut daemon) in started {
+    let started = started.map(|(body, sim, house, mut daemon)| {
         let records = daemon.until_events(&["scope.unavailable"]);
         assert_eq!(only(&records, "scope.unavailable")["provider"], "connect", "{body}");
         sim.move_to(100);
+        (sim, house, daemon)
+    });
+    for (_sim, _house, mut daemon) in started {
         daemon.until_events(&["scope.recovered"]);
         daemon.stop();
     }
