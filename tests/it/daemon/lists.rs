@@ -23,6 +23,16 @@ fn a_list_that_was_never_good_stops_a_first_start() {
 }
 
 #[test]
+fn a_store_without_a_list_is_nothing_to_fall_back_to() {
+    let house = House::at(closed_address());
+    assert_eq!(house.ended(&["--once"]).code, Some(i32::from(exit::OK)), "nothing to watch is no fault");
+    house.list("bad", "account = \"sim\"\n[[number]]\nid = \"nonsense\"\n");
+    let ended = house.ended(&[]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(i32::from(exit::CONFIG)), ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("never good"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_list_that_went_bad_stays_in_force_as_it_was() {
     let timeline = [(0, "IN_PROGRESS"), (1, "CLAIMED")];
     let sim =

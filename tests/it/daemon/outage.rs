@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::Stopwatch;
 use crate::support::house::{House, list};
 use crate::support::records::{check, names, of, only};
-use crate::support::sim::{Sim, WIDE, closed_address, fault, number, order, soon_after};
+use crate::support::sim::{Sim, WIDE, closed_address, fault, number, number_id, order, soon_after};
 
 /// Outages in a row that open a scope's breaker.
 const ROW: u64 = 5;
@@ -54,6 +54,21 @@ fn an_open_breaker_asks_seldom_and_ever_more_seldom() {
     let records = daemon.stop().records();
     only(&records, "scope.unavailable");
     assert!(of(&records, "order.blocked").is_empty(), "an outage is no order's fault");
+}
+
+#[test]
+fn an_order_without_an_answer_waits_its_interval_like_the_others() {
+    let one =
+        fault("connect", (0, 100), &format!("id = \"{}\"\nkind = \"status\"\nstatus = 500", number_id(1)));
+    let both = [number(1, &[(0, "IN_PROGRESS")]), number(2, &[(0, "IN_PROGRESS")])].concat();
+    let sim = Sim::start(&[WIDE, &both, &one].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1, 2], &[]));
+    let daemon = house.up();
+    daemon.wait("looks", || sim.described() >= 10);
+    let (failed, answered) = (sim.served.with_status(500), sim.served.with_status(200));
+    assert!(failed <= answered + 3, "{failed} looks at the one, {answered} at the other");
+    daemon.stop();
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What a new life takes over from the one before: every event once, the quota, the orders.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
 use claimwatch::exit;
 use serde_json::Value;
 
@@ -90,6 +93,12 @@ fn stopped_and_started_at_each_turn_nothing_is_repeated_or_lost() {
     assert_eq!(of(&records, "daemon.stopped").len(), 6);
 }
 
+/// Leaves the event file as a kill in the middle of a write does.
+fn tear(house: &House) {
+    let mut file = OpenOptions::new().append(true).create(true).open(house.path("events.jsonl")).unwrap();
+    file.write_all(b"{\"schema\":1,\"time\":\"2026").unwrap();
+}
+
 #[test]
 fn killed_at_any_moment_the_file_has_every_event_once() {
     let sim = world();
@@ -104,6 +113,7 @@ fn killed_at_any_moment_the_file_has_every_event_once() {
             let mut daemon = house.run();
             daemon.until("a few records", |records| records.len() >= few);
             logs.extend(daemon.kill().records());
+            tear(&house);
         }
         let mut daemon = house.run();
         daemon.until(&format!("second {second}"), |_| reached(second, &house.events()));

@@ -3,7 +3,7 @@
 use claimwatch::exit;
 
 use crate::support::house::{House, list};
-use crate::support::records::{about, check, names, only};
+use crate::support::records::{about, check, names, of, only};
 use crate::support::sim::{Sim, WIDE, e164, number, number_id, order, order_id};
 
 const WORLD: [(u32, &str); 4] = [(0, "IN_PROGRESS"), (1, "FAILED"), (2, "IN_PROGRESS"), (3, "CLAIMED")];
@@ -68,4 +68,32 @@ fn every_transition_is_in_the_log_and_in_the_file_in_one_order() {
     assert_eq!(names(&records).last(), Some(&"daemon.stopped"));
     assert_eq!(sim.served.with_status(403), 0);
     assert_eq!(sim.served.of(claimwatch::sim::served::Operation::Other), 0, "it only reads");
+}
+
+#[test]
+fn a_heartbeat_comes_by_the_clock() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "IN_PROGRESS")])].concat());
+    let house = House::at(sim.address);
+    house.alter("heartbeat = \"none\"", "heartbeat = \"* * * * * *\"");
+    house.list("emea", &list(&[1], &[]));
+    let mut daemon = house.run();
+    let records = daemon.until("two", |records| of(records, "heartbeat").len() == 2);
+    assert_eq!(
+        (&of(&records, "heartbeat")[0]["orders"], &of(&records, "heartbeat")[0]["level"]),
+        (&1.into(), &"info".into())
+    );
+    check(&daemon.stop().records());
+}
+
+#[test]
+fn the_log_can_be_for_people_and_the_file_off() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "CLAIMED")])].concat());
+    let house = House::at(sim.address);
+    house.alter("[events.file]\npath = \"events.jsonl\"", "[events.log]\nformat = \"text\"");
+    house.list("emea", &list(&[1], &[]));
+    let ended = house.ended(&["--once"]);
+    assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
+    let claimed = ended.stdout.lines().find(|line| line.contains("number.claimed")).unwrap();
+    assert!(claimed.contains(&e164(1)) && !claimed.contains(['{', '\u{1b}']), "{claimed}");
+    assert!(!house.path("events.jsonl").exists());
 }
