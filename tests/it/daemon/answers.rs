@@ -120,11 +120,15 @@ fn a_wrong_secret_is_said_and_nothing_else_is() {
 
 #[test]
 fn a_clock_that_is_off_is_made_up_for() {
-    let ahead = fault("connect", (0, 100), "kind = \"skew\"\nclock = \"10m\"");
+    let ahead = fault("all", (0, 100), "kind = \"skew\"\nclock = \"10m\"");
     let (sim, house) = watched(1, &[ahead]);
     let mut daemon = house.run();
     daemon.until("both", |records| of(records, "number.in_progress").len() == 2);
-    assert_eq!(sim.served.with_status(403), 1, "signed once more, and right from then on");
+    let asked = sim.served.total();
+    daemon.wait("more looks", || sim.served.total() > asked + 6);
+    // One of each service, if both were on their way when the first refusal came.
+    let refused = sim.served.with_status(403);
+    assert!((1..=2).contains(&refused), "signed once more, and right from then on: {refused}");
     let records = daemon.stop().records();
     assert!(of(&records, "scope.denied").is_empty());
 }
