@@ -41,7 +41,7 @@ struct Look {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Closed,
-    Open { probe_at: Tick, failures: u32, answers: u32, probing: bool },
+    Open { probe_at: Tick, failures: u32, answers: u32, probe: Option<Stream> },
 }
 
 /// Whether a look may start.
@@ -76,7 +76,7 @@ impl Breaker {
 
     /// One that was open when it was remembered: a probe is due at once.
     pub fn resume_open(&mut self, now: Tick) {
-        self.state = State::Open { probe_at: now, failures: 1, answers: 0, probing: false };
+        self.state = State::Open { probe_at: now, failures: 1, answers: 0, probe: None };
     }
 
     /// Whether it is open.
@@ -88,27 +88,39 @@ impl Breaker {
     pub fn admits(&self, now: Tick) -> Admission {
         match self.state {
             State::Closed => Admission::Free,
-            State::Open { probing: true, .. } => Admission::AfterProbe,
+            State::Open { probe: Some(_), .. } => Admission::AfterProbe,
             State::Open { probe_at, .. } if probe_at <= now => Admission::Probe,
             State::Open { probe_at, .. } => Admission::From(probe_at),
         }
     }
 
     /// A look that was admitted as a probe starts.
-    pub fn probe_started(&mut self) {
-        if let State::Open { probing, .. } = &mut self.state {
-            *probing = true;
+    pub fn probe_started(&mut self, who: Stream) {
+        if let State::Open { probe, .. } = &mut self.state {
+            *probe = Some(who);
         }
     }
 
-    /// An answer that is no outage, whatever else it says.
-    pub fn answered(&mut self, who: Stream, now: Tick) -> Turn {
+    /// A look that was to start did not: if it was the probe, another may go.
+    pub fn abandoned(&mut self, who: Stream) {
+        if let State::Open { probe, .. } = &mut self.state
+            && *probe == Some(who)
+        {
+            *probe = None;
+        }
+    }
+
+    /// An answer that is no outage, whatever else it says. `orders` is how many the scope looks at: where there are fewer
+    /// than it takes answers to close it, each of them once is enough, since none may be looked at again.
+    pub fn answered(&mut self, who: Stream, orders: usize, now: Tick) -> Turn {
         self.note(who, false, now);
-        let State::Open { probe_at, answers, probing, .. } = &mut self.state else { return Turn::None };
+        let State::Open { probe_at, answers, probe, .. } = &mut self.state else { return Turn::None };
         *answers += 1;
-        *probing = false;
         *probe_at = now;
-        if *answers < CLOSES {
+        if *probe == Some(who) {
+            *probe = None;
+        }
+        if *answers < CLOSES.min(u32::try_from(orders.max(1)).unwrap_or(CLOSES)) {
             return Turn::None;
         }
         self.state = State::Closed;
@@ -122,20 +134,20 @@ impl Breaker {
         let stream = self.stream;
         let opens = self.should_open(orders, now);
         match &mut self.state {
-            State::Open { probe_at, failures, answers, probing } => {
+            State::Open { probe_at, failures, answers, probe } if *probe == Some(who) => {
                 *failures = failures.saturating_add(1);
                 *answers = 0;
-                *probing = false;
+                *probe = None;
                 *probe_at = (*probe_at).max(now.plus(wait(stream, *failures, retry_after)));
                 Turn::None
             }
             State::Closed if opens => {
                 let wait = wait(stream, 1, retry_after);
-                self.state =
-                    State::Open { probe_at: now.plus(wait), failures: 1, answers: 0, probing: false };
+                self.state = State::Open { probe_at: now.plus(wait), failures: 1, answers: 0, probe: None };
                 Turn::Opened(wait)
             }
-            State::Closed => Turn::None,
+            // The answer to a look from before it opened tells nothing new.
+            State::Open { .. } | State::Closed => Turn::None,
         }
     }
 
@@ -200,7 +212,7 @@ mod tests {
         let mut breaker = Breaker::new(who(0));
         for n in 0..19u32 {
             let turn = match n % 2 {
-                0 => breaker.answered(who(n), at(n.into())),
+                0 => breaker.answered(who(n), 99, at(n.into())),
                 _ => breaker.outage(who(n), 99, None, at(n.into())),
             };
             assert_eq!(turn, Turn::None);
@@ -209,7 +221,7 @@ mod tests {
         let mut slow = Breaker::new(who(0));
         for n in 0..40u32 {
             let turn = match n % 2 {
-                0 => slow.answered(who(n), at(u64::from(n) * 60)),
+                0 => slow.answered(who(n), 99, at(u64::from(n) * 60)),
                 _ => slow.outage(who(n), 99, None, at(u64::from(n) * 60)),
             };
             assert_eq!(turn, Turn::None, "twenty looks take longer than ten minutes");
@@ -232,14 +244,41 @@ mod tests {
             );
             now = probe_at;
             assert_eq!(breaker.admits(now), Admission::Probe);
-            breaker.probe_started();
+            breaker.probe_started(who(1));
             assert_eq!(breaker.admits(now), Admission::AfterProbe);
+            breaker.outage(who(2), 9, None, now);
+            assert_eq!(breaker.admits(now), Admission::AfterProbe, "a look from before tells nothing");
             breaker.outage(who(1), 9, None, now);
         }
         let Admission::From(probe_at) = breaker.admits(now) else { panic!("open") };
-        let turns: Vec<Turn> = (0..3).map(|n| breaker.answered(who(n), probe_at)).collect();
+        let turns: Vec<Turn> = (0..3).map(|n| breaker.answered(who(n), 99, probe_at)).collect();
         assert_eq!(turns, [Turn::None, Turn::None, Turn::Closed]);
         assert_eq!(breaker.admits(now), Admission::Free);
+    }
+
+    #[test]
+    fn a_probe_that_did_not_start_makes_room_for_another() {
+        let mut breaker = Breaker::new(who(0));
+        breaker.resume_open(at(0));
+        breaker.probe_started(who(1));
+        breaker.abandoned(who(2));
+        assert_eq!(breaker.admits(at(0)), Admission::AfterProbe);
+        breaker.abandoned(who(1));
+        assert_eq!(breaker.admits(at(0)), Admission::Probe);
+    }
+
+    #[test]
+    fn with_fewer_orders_fewer_answers_close_it() {
+        for (orders, answers) in [(0, 1), (1, 1), (2, 2), (3, 3), (9, 3)] {
+            let mut breaker = Breaker::new(who(0));
+            breaker.resume_open(at(0));
+            let turns: Vec<Turn> = (0..answers).map(|n| breaker.answered(who(n), orders, at(1))).collect();
+            assert_eq!(
+                turns.iter().position(|turn| *turn == Turn::Closed),
+                Some(answers as usize - 1),
+                "{orders}"
+            );
+        }
     }
 
     #[test]

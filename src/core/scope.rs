@@ -177,16 +177,24 @@ impl Scope {
     }
 
     /// A look that was granted starts.
-    pub fn started(&mut self, grant: Grant, now: Tick) {
+    pub fn started(&mut self, who: Stream, grant: Grant, now: Tick) {
         self.limiter.take(now);
         match grant {
-            Grant::Probe => self.breaker.probe_started(),
+            Grant::Probe => self.breaker.probe_started(who),
             Grant::ProbeCredentials => {
                 if let Some(denial) = &mut self.denied {
                     denial.probing = true;
                 }
             }
             Grant::Look | Grant::From(_) | Grant::AfterAnswer => {}
+        }
+    }
+
+    /// A look that was granted did not start, and has no answer.
+    pub fn abandoned(&mut self, who: Stream) {
+        self.breaker.abandoned(who);
+        if let Some(denial) = &mut self.denied {
+            denial.probing = false;
         }
     }
 
@@ -266,7 +274,7 @@ impl Scope {
             }
             Observation::Elapsed => return events,
         }
-        if self.breaker.answered(who, now.tick) == Turn::Closed {
+        if self.breaker.answered(who, orders, now.tick) == Turn::Closed {
             self.limiter.slow_start(now.tick);
             events.extend(
                 self.unavailable_since.take().map(|since| recovered(Condition::Unavailable, since, now)),
@@ -403,7 +411,7 @@ mod tests {
         assert_eq!(names(&scope.answered(who(1), &denied(Reach::Scope), 9, at(0))), ["scope.denied"]);
         assert_eq!(scope.grant(0, at(1).tick), Grant::From(at(300).tick));
         assert_eq!(scope.grant(0, at(300).tick), Grant::ProbeCredentials);
-        scope.started(Grant::ProbeCredentials, at(300).tick);
+        scope.started(who(1), Grant::ProbeCredentials, at(300).tick);
         assert_eq!(scope.grant(1, at(301).tick), Grant::AfterAnswer);
         assert!(scope.answered(who(1), &denied(Reach::Scope), 9, at(301)).is_empty());
         assert_eq!(scope.grant(0, at(302).tick), Grant::From(at(601).tick));

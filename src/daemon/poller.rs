@@ -172,7 +172,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             while let Some((who, grant)) =
                 next(&lane.scope.grant(lane.schedule.in_flight(), now.tick), &mut lane.schedule, now)
             {
-                lane.scope.started(grant, now.tick);
+                lane.scope.started(who, grant, now.tick);
                 granted.push(who);
                 if grant == Grant::ProbeCredentials {
                     lane.accounts.iter().for_each(|account| self.look.refresh(&account.name));
@@ -207,6 +207,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         for who in granted.iter().filter(|who| !self.flying.contains_key(who)) {
             tracing::error!(order = %who, "a scheduled order is not in the store");
             if let Some(lane) = self.fleet.home(*who) {
+                lane.scope.abandoned(*who);
                 lane.schedule.finished(*who);
             }
         }
@@ -215,6 +216,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     fn put_off(&mut self, who: &[Stream], until: Timestamp) {
         for who in who {
             if let Some(lane) = self.fleet.home(*who) {
+                lane.scope.abandoned(*who);
                 lane.schedule.finished(*who);
                 lane.schedule.request(*who, until);
             }
