@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tracing::Level;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -23,6 +24,9 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Loaded, Sources};
 use crate::exit;
+
+/// Lines of diagnostics that may wait for whoever reads them.
+const DIAGNOSTICS_MOST: usize = 4096;
 
 /// Watches Amazon Chime SDK Voice phone-number orders and Amazon Connect claims.
 #[derive(Debug, Parser)]
@@ -71,9 +75,10 @@ pub fn main(
     };
     let environment: BTreeMap<String, String> = environment
         .into_iter()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        // What is not UTF-8 is not dropped without a word: it is no valid value of anything.
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
-    start_diagnostics(environment.get("RUST_LOG").map(String::as_str));
+    let _diagnostics = start_diagnostics(environment.get("RUST_LOG").map(String::as_str));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(cause) => return fail(exit::FAILURE, &format!("no runtime: {cause}")),
@@ -96,13 +101,22 @@ pub fn main(
 ///
 /// Other crates are never heard below INFO, whatever is wanted: the signer's details are the request's signature, and
 /// the HTTP client's are its headers.
-fn start_diagnostics(wanted: Option<&str>) {
+///
+/// They are dropped rather than waited for: whoever does not read standard error must not stop the daemon. What is
+/// returned writes what is left when it is dropped.
+fn start_diagnostics(wanted: Option<&str>) -> WorkerGuard {
+    let (out, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(DIAGNOSTICS_MOST)
+        .lossy(true)
+        .thread_name("diagnostics")
+        .finish(io::stderr());
     let wanted = EnvFilter::builder().parse_lossy(wanted.unwrap_or("warn,claimwatch=info"));
     let fit = filter_fn(|about| *about.level() <= Level::INFO || is_ours(about.target()));
     let ansi = io::stderr().is_terminal();
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(ansi);
+    let layer = tracing_subscriber::fmt::layer().with_writer(out).with_ansi(ansi);
     // A second start in one process (tests) keeps the first one's.
     let _already = tracing_subscriber::registry().with(layer.with_filter(wanted.and(fit))).try_init();
+    guard
 }
 
 fn is_ours(target: &str) -> bool {

@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// Look once at every order that is due, deliver what there is to say, and end; exit 69 if a look had no answer
     #[arg(long)]
     once: bool,
-    /// With --once: end after this long at the latest
+    /// With --once: end after this long at the latest, and a second more to deliver
     #[arg(long, requires = "once", value_name = "DURATION", value_parser = parse_duration)]
     deadline: Option<Duration>,
     /// Go on although the watch lists drop more than half of the orders
@@ -49,6 +49,10 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
     match ended {
         Ok(finish) if finish.unanswered > 0 => {
             complain(&format!("claimwatch: {} of the looks had no answer", finish.unanswered));
+            exit::UNAVAILABLE
+        }
+        Ok(finish) if finish.undelivered && args.once => {
+            complain("claimwatch: some events are not delivered yet; they go out after the next start");
             exit::UNAVAILABLE
         }
         Ok(_) => exit::OK,
@@ -77,7 +81,7 @@ pub(super) fn failed(error: &DaemonError) -> u8 {
     complain(&format!("claimwatch: {line}"));
     match error {
         DaemonError::Config(_) => exit::CONFIG,
-        DaemonError::Store { .. } => exit::STORE,
+        DaemonError::Store(_) => exit::STORE,
         DaemonError::Unavailable(_) => exit::UNAVAILABLE,
         DaemonError::Relay(_) | DaemonError::Aborted => exit::FAILURE,
     }

@@ -151,7 +151,7 @@ impl Sink for StorySink {
         "log"
     }
 
-    async fn start(&mut self) -> Result<Option<u64>, SinkError> {
+    async fn start(&mut self) -> Result<Option<Line>, SinkError> {
         std::future::ready(Ok(None)).await
     }
 

@@ -47,7 +47,7 @@ fn group(problem: &Problem) -> Group<'_> {
     };
     let mut group = Group::with_title(level.primary_title(printable(&problem.message)));
     if problem.line.is_none() && problem.file.as_os_str() != "" {
-        group = group.element(Origin::path(problem.file.to_string_lossy()));
+        group = group.element(Origin::path(printable(&problem.file.to_string_lossy())));
     }
     for (index, shown) in problem.shown.iter().enumerate() {
         group = element(group, shown, index == 0 && problem.line.is_some());
@@ -59,7 +59,7 @@ fn group(problem: &Problem) -> Group<'_> {
 }
 
 fn element<'p>(group: Group<'p>, shown: &'p Shown, primary: bool) -> Group<'p> {
-    let path = shown.file.to_string_lossy();
+    let path = printable(&shown.file.to_string_lossy());
     let (line, column) = (shown.line as usize, shown.column as usize);
     let Some((text, range)) = &shown.excerpt else {
         return group.element(Origin::path(path).line(line).char_column(column));

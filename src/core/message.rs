@@ -190,7 +190,11 @@ pub fn span(duration: Duration) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, unit)| format!("{count} {unit}"))
         .collect();
-    if shown.is_empty() { "0 s".to_owned() } else { shown.join(" ") }
+    match (shown.is_empty(), duration.is_zero()) {
+        (false, _) => shown.join(" "),
+        (true, true) => "0 s".to_owned(),
+        (true, false) => "under 1 s".to_owned(),
+    }
 }
 
 /// The fewest digits after a `+` that are taken for a phone number.

@@ -36,6 +36,7 @@ use crate::config::{BadList, Config, Loaded, Numbers, WatchList};
 use crate::core::event::DaemonEvent;
 use crate::core::policy::AfterTerminal;
 use crate::core::record::Style;
+use crate::core::time::Tick;
 use crate::provider::Look;
 use crate::sink::Sink;
 use crate::sink::file::FileSink;
@@ -50,6 +51,8 @@ const PAGE: u32 = 10_000;
 const FLUSH_GRACE: Duration = Duration::from_secs(5);
 /// The same for `run --once`, after which nothing may come for long.
 const FLUSH_GRACE_ONCE: Duration = Duration::from_secs(30);
+/// What it gets when its deadline has come: what was seen until then should not have been seen in vain.
+const FLUSH_GRACE_LEAST: Duration = Duration::from_secs(1);
 /// A stored due time is believed up to this far ahead, even where every ceiling is lower: a blocked order's.
 const DUE_FARTHEST: Duration = Duration::from_hours(25);
 
@@ -60,14 +63,8 @@ pub enum DaemonError {
     #[error("{0}")]
     Config(String),
     /// The store. Exit 74.
-    #[error("the store {path} cannot be used")]
-    Store {
-        /// Where it is.
-        path: String,
-        /// Why.
-        #[source]
-        source: StoreError,
-    },
+    #[error("the store cannot be used")]
+    Store(#[source] StoreError),
     /// Something outside that is needed. Exit 69.
     #[error("{0}")]
     Unavailable(String),
@@ -114,8 +111,7 @@ pub async fn run<L: Look, K: Sink + 'static, C: Clock>(
     };
     let path = config.store.clone();
     refuse_never_good(&path, &setup.loaded.bad_lists)?;
-    let failed = |source| DaemonError::Store { path: path.display().to_string(), source };
-    let store = Arc::new(SqliteStore::open(&path).await.map_err(failed)?);
+    let store = Arc::new(SqliteStore::open(&path).await.map_err(DaemonError::Store)?);
     let daemon = Daemon { config, setup, store: Arc::clone(&store), clock: Arc::new(parts.clock) };
     let ended = tokio::select! {
         ended = daemon.run(parts.look, parts.log, &stop) => ended,
@@ -153,6 +149,7 @@ impl<C: Clock> Daemon<C> {
         log: K,
         stop: &CancellationToken,
     ) -> Result<Finish, DaemonError> {
+        let began = self.clock.now().tick;
         let (committed, committed_seen) = watch::channel(0);
         let file = self.config.events.file.clone().map(FileSink::new);
         let names: Vec<String> = [Some(log.name()), file.as_ref().map(Sink::name)]
@@ -160,7 +157,7 @@ impl<C: Clock> Daemon<C> {
             .flatten()
             .map(str::to_owned)
             .collect();
-        self.store.register_sinks(&names).await.map_err(|source| self.failed(source))?;
+        self.store.register_sinks(&names).await.map_err(DaemonError::Store)?;
         self.apply_lists().await?;
         let mut poller = self.poller(look, committed).await?;
 
@@ -178,15 +175,11 @@ impl<C: Clock> Daemon<C> {
         let finish = self.turn(&mut poller, &mut relays, stop).await?;
         if !self.setup.once {
             let reason = "it was asked to".to_owned();
-            poller.say(&DaemonEvent::Stopped { reason }).await.map_err(|source| self.failed(source))?;
+            poller.say(&DaemonEvent::Stopped { reason }).await.map_err(DaemonError::Store)?;
         }
         flush.cancel();
-        self.flush(relays).await?;
-        Ok(finish)
-    }
-
-    fn failed(&self, source: StoreError) -> DaemonError {
-        DaemonError::Store { path: self.config.store.display().to_string(), source }
+        let undelivered = !self.flush(relays, began).await?;
+        Ok(Finish { undelivered, ..finish })
     }
 
     fn style(&self) -> Style {
@@ -195,7 +188,7 @@ impl<C: Clock> Daemon<C> {
 
     async fn apply_lists(&self) -> Result<(), DaemonError> {
         let loaded = &self.setup.loaded;
-        let in_force = self.store.lists().await.map_err(|source| self.failed(source))?;
+        let in_force = self.store.lists().await.map_err(DaemonError::Store)?;
         if in_force.is_empty() && !loaded.bad_lists.is_empty() {
             return Err(never_good(&loaded.bad_lists));
         }
@@ -207,7 +200,7 @@ impl<C: Clock> Daemon<C> {
         };
         applier.apply(&loaded.lists, &loaded.bad_lists, self.setup.accept_removal).await.map_err(|error| {
             match error {
-                ListsError::Store(source) => self.failed(source),
+                ListsError::Store(source) => DaemonError::Store(source),
                 removal @ ListsError::MassRemoval { .. } => DaemonError::Config(removal.to_string()),
             }
         })
@@ -219,9 +212,8 @@ impl<C: Clock> Daemon<C> {
         committed: watch::Sender<u64>,
     ) -> Result<Poller<SqliteStore, L, C>, DaemonError> {
         let now = self.clock.now();
-        let failed = |source| self.failed(source);
-        let remembered = self.store.scopes().await.map_err(failed)?;
-        let generation = self.store.daemon_generation().await.map_err(failed)?;
+        let remembered = self.store.scopes().await.map_err(DaemonError::Store)?;
+        let generation = self.store.daemon_generation().await.map_err(DaemonError::Store)?;
         let fleet = Fleet::new(&self.config, &remembered, now);
         let journal = Journal::new(Arc::clone(&self.store), generation, committed);
         let parts = (Arc::clone(&self.store), Arc::new(look), Arc::clone(&self.clock));
@@ -229,7 +221,7 @@ impl<C: Clock> Daemon<C> {
         let farthest = farthest_due(&self.setup.loaded.lists);
         let mut after = None;
         loop {
-            let page = self.store.schedule(after, PAGE).await.map_err(failed)?;
+            let page = self.store.schedule(after, PAGE).await.map_err(DaemonError::Store)?;
             let Some(last) = page.last() else { break };
             after = Some(last.stream);
             for order in &page {
@@ -254,7 +246,7 @@ impl<C: Clock> Daemon<C> {
             events.push(DaemonEvent::Started { orders: poller.orders() });
         }
         for event in &events {
-            poller.say(event).await.map_err(|source| self.failed(source))?;
+            poller.say(event).await.map_err(DaemonError::Store)?;
         }
         Ok(())
     }
@@ -281,7 +273,7 @@ impl<C: Clock> Daemon<C> {
             std::future::pending::<()>().await;
         };
         let ended = tokio::select! {
-            finish = poller.run(wished, stop) => finish.map_err(|source| self.failed(source)),
+            finish = poller.run(wished, stop) => finish.map_err(DaemonError::Store),
             () = too_late => Ok(Finish::default()),
             Some(ended) = relays.join_next() => Err(relay_ended(ended)),
         };
@@ -291,18 +283,29 @@ impl<C: Clock> Daemon<C> {
         ended
     }
 
-    /// Lets the relays deliver what is written.
-    async fn flush(&self, mut relays: JoinSet<Result<(), RelayError>>) -> Result<(), DaemonError> {
-        let grace = if self.setup.once { FLUSH_GRACE_ONCE } else { FLUSH_GRACE };
+    /// Lets the relays deliver what is written. False if they could not in their time.
+    async fn flush(
+        &self,
+        mut relays: JoinSet<Result<(), RelayError>>,
+        began: Tick,
+    ) -> Result<bool, DaemonError> {
+        let passed = self.clock.now().tick.since(began);
+        let grace = match (self.setup.once, self.setup.deadline) {
+            (false, _) => FLUSH_GRACE,
+            (true, None) => FLUSH_GRACE_ONCE,
+            (true, Some(deadline)) => {
+                deadline.saturating_sub(passed).clamp(FLUSH_GRACE_LEAST, FLUSH_GRACE_ONCE)
+            }
+        };
         let flushed = tokio::time::timeout(grace, async {
             while let Some(ended) = relays.join_next().await {
                 ended.map_err(broken)??;
             }
-            Ok(())
+            Ok(true)
         });
         flushed.await.unwrap_or_else(|_elapsed| {
             tracing::warn!("some events are not delivered yet; they go out after the next start");
-            Ok(())
+            Ok(false)
         })
     }
 }

@@ -52,6 +52,8 @@ pub(super) enum Wish {
 pub struct Finish {
     /// `run --once`: looks that had no answer.
     pub unanswered: u64,
+    /// Whether events wait for the next start, because a sink did not take them in time.
+    pub undelivered: bool,
 }
 
 /// One look at every order due at start, and no more.
@@ -158,7 +160,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             let left: usize = self.fleet.lanes.iter().map(|lane| lane.schedule.len()).sum();
             once.unanswered += left as u64;
         }
-        Ok(Finish { unanswered: self.once.as_ref().map_or(0, |once| once.unanswered) })
+        Ok(Finish { unanswered: self.once.as_ref().map_or(0, |once| once.unanswered), undelivered: false })
     }
 
     /// Starts every look that may start.

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::core::time::Tick;
 use crate::sink::{BATCH_MAX, Line, Sink, SinkError};
-use crate::store::{Batch, Delivery, Store, StoreError};
+use crate::store::{Delivery, Store, StoreError};
 
 /// Why a relay ended unasked: what trying again does not mend.
 #[derive(Debug, thiserror::Error)]
@@ -123,18 +123,17 @@ impl<S: Store, K: Sink, C: Clock> Relay<S, K, C> {
     async fn start(&mut self) -> Result<(), RelayError> {
         let has = self.sink.start().await.map_err(|source| self.sink_error(source))?;
         let Some(has) = has else { return Ok(()) };
-        let last = self.store.commit(Batch::default()).await.map_err(RelayError::Store)?.last_seq;
-        if has > last {
+        let same = self.store.event(has.seq).await.map_err(RelayError::Store)?;
+        if same.is_none_or(|event| event.json != has.json) {
             // Noting that would silence events that never left. Some may leave twice instead.
             tracing::warn!(
                 sink = self.sink.name(),
-                has,
-                last,
-                "the sink has later events than the store: it belongs to another store, or the store was restored"
+                seq = has.seq,
+                "the sink's last event is not of this store: the store is new, or was restored; its events follow"
             );
             return Ok(());
         }
-        self.unsettled = Some(has);
+        self.unsettled = Some(has.seq);
         self.settle().await
     }
 
@@ -261,7 +260,7 @@ mod tests {
     use crate::core::state::Order;
     use crate::core::time::Timestamp;
     use crate::store::memory::MemoryStore;
-    use crate::store::{Committed, Scheduled};
+    use crate::store::{Batch, Committed, Scheduled};
 
     /// A store in which something is said, and the stop comes, just after the first look at what is pending.
     struct LastWord {
@@ -309,6 +308,9 @@ mod tests {
             }
             Ok(pending)
         }
+        async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
+            self.inner.event(seq).await
+        }
         async fn delivered(&self, sink: &str, through: u64, at: Timestamp) -> Result<(), StoreError> {
             self.inner.delivered(sink, through, at).await
         }
@@ -324,7 +326,7 @@ mod tests {
         fn name(&self) -> &'static str {
             "silent"
         }
-        async fn start(&mut self) -> Result<Option<u64>, SinkError> {
+        async fn start(&mut self) -> Result<Option<Line>, SinkError> {
             Ok(None)
         }
         async fn deliver(&mut self, _: &[Line]) -> Result<(), SinkError> {

@@ -68,14 +68,14 @@ pub(super) fn word<T>(
     Some(Word { known: parse(&raw), raw: mask::cut(&raw, MAX_WORD).to_owned() })
 }
 
-/// A phone number in E.164, as both services define it (`\+?[1-9]\d{1,14}`).
+/// A phone number in E.164, as both services define it (`\+?[1-9]\d{1,14}`). With its plus, so that one number is one.
 pub(super) fn e164(object: &Object, member: &str) -> Option<String> {
     let number = text(object, member)?;
     let digits = number.strip_prefix('+').unwrap_or(number);
     let valid = (2..=15).contains(&digits.len())
         && !digits.starts_with('0')
         && digits.bytes().all(|b| b.is_ascii_digit());
-    valid.then(|| number.to_owned())
+    valid.then(|| format!("+{digits}"))
 }
 
 /// A time, written in any way that was ever seen or documented: RFC 3339, a date alone (midnight UTC), no offset (UTC),

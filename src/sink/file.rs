@@ -50,7 +50,7 @@ impl Sink for FileSink {
         "file"
     }
 
-    async fn start(&mut self) -> Result<Option<u64>, SinkError> {
+    async fn start(&mut self) -> Result<Option<Line>, SinkError> {
         let path = self.path.clone();
         let (appender, last) = blocking(move || Appender::open(&path)).await?;
         self.open = Some(appender);
@@ -96,14 +96,14 @@ struct Appender {
 }
 
 impl Appender {
-    /// Opens or makes the file, cuts a torn last line, and reads the last whole one's `seq`.
-    fn open(path: &Path) -> Result<(Self, Option<u64>), SinkError> {
+    /// Opens or makes the file, cuts a torn last line, and reads the last whole one.
+    fn open(path: &Path) -> Result<(Self, Option<Line>), SinkError> {
         let file = open_file(path).map_err(|error| at_open(path, error))?;
         let metadata = file.metadata().map_err(|error| at_open(path, error))?;
         if !metadata.is_file() {
             return Err(not_ours(path, "it is not a file"));
         }
-        let last = last_seq(&file, metadata.len(), path)?;
+        let last = last_event(&file, metadata.len(), path)?;
         Ok((Self { file, cut_to: None }, last))
     }
 
@@ -123,12 +123,25 @@ impl Appender {
         }
         // Asked each time: `copytruncate` of logrotate makes it shorter under our hands.
         let length = self.file.metadata()?.len();
+        if !ends_a_line(&self.file, length)? {
+            // Cut inside a line, by somebody else: what is left of it must not take the next event with it.
+            self.file.write_all(b"\n")?;
+            tracing::warn!("the event file was cut inside a line while it was in use");
+        }
         let written = self.file.write_all(lines).and_then(|()| self.file.sync_data());
         if written.is_err() && self.file.set_len(length).is_err() {
             self.cut_to = Some(length);
         }
         written
     }
+}
+
+fn ends_a_line(file: &File, length: u64) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if length > 0 {
+        file.read_exact_at(&mut last, length - 1)?;
+    }
+    Ok(last == [b'\n'])
 }
 
 fn open_file(path: &Path) -> io::Result<File> {
@@ -173,8 +186,8 @@ fn not_ours(path: &Path, why: &str) -> SinkError {
     }
 }
 
-/// The `seq` of the last whole line; cuts what is after it.
-fn last_seq(file: &File, length: u64, path: &Path) -> Result<Option<u64>, SinkError> {
+/// The last whole line; cuts what is after it.
+fn last_event(file: &File, length: u64, path: &Path) -> Result<Option<Line>, SinkError> {
     let tail = Tail::read(file, length).map_err(SinkError::Failing)?;
     let Some(tail) = tail else { return Err(not_ours(path, "its last line is too long")) };
     if !tail.torn.is_empty() {
@@ -189,7 +202,7 @@ fn last_seq(file: &File, length: u64, path: &Path) -> Result<Option<u64>, SinkEr
     let last = match &tail.last {
         None => None,
         Some(line) => match serde_json::from_slice::<Place>(line) {
-            Ok(Place { seq }) => Some(seq),
+            Ok(Place { seq }) => Some(Line { seq, json: String::from_utf8_lossy(line).into_owned() }),
             Err(_) => return Err(not_ours(path, "its last line is not an event")),
         },
     };

@@ -74,7 +74,7 @@ impl<W: AsyncWrite + Unpin + Send> Sink for LogSink<W> {
         "log"
     }
 
-    async fn start(&mut self) -> Result<Option<u64>, SinkError> {
+    async fn start(&mut self) -> Result<Option<Line>, SinkError> {
         Ok(None)
     }
 

@@ -41,11 +41,12 @@ pub trait Sink: Send {
     /// Its name among the sinks, by which the store keeps what it has not got.
     fn name(&self) -> &str;
 
-    /// Makes it ready, and says up to which `seq` it already has everything, if it can know.
+    /// Makes it ready, and gives the last event that it has, if it can know: it has all before that, if that one is of
+    /// this store.
     ///
     /// # Errors
     /// `Unusable` if a person has to act before the daemon can start.
-    fn start(&mut self) -> impl Future<Output = Result<Option<u64>, SinkError>> + Send;
+    fn start(&mut self) -> impl Future<Output = Result<Option<Line>, SinkError>> + Send;
 
     /// Takes up to [`BATCH_MAX`] events in the order of their `seq`.
     ///

@@ -78,12 +78,14 @@ fn details(record: &Record) -> String {
     out
 }
 
-/// The text with everything escaped that a terminal would act on: control characters, line separators, and marks that
-/// change the direction of writing.
+/// The text with everything escaped that a terminal would act on or not show: control characters, line separators, marks
+/// that change the direction of writing, and what has no width.
 fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+        {
             out.extend(c.escape_default());
         } else {
             out.push(c);

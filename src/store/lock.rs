@@ -48,6 +48,36 @@ impl Lock {
     }
 }
 
+/// The database file as it was opened: SQLite writes on into a file that was deleted, and nobody would notice.
+#[derive(Debug)]
+pub(super) struct StoreFile {
+    path: PathBuf,
+    place: (u64, u64),
+}
+
+impl StoreFile {
+    /// The file that is at `path`.
+    pub(super) fn held(path: PathBuf) -> Result<Self, StoreError> {
+        match place(&path) {
+            Some(place) => Ok(Self { path, place }),
+            None => Err(gone(&path)),
+        }
+    }
+
+    /// Whether it is there still.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        if place(&self.path) == Some(self.place) { Ok(()) } else { Err(gone(&self.path)) }
+    }
+}
+
+fn place(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+fn gone(path: &Path) -> StoreError {
+    StoreError::Unusable { detail: format!("{} was deleted or replaced while it was in use", path.display()) }
+}
+
 fn open(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(super::FILE_MODE);

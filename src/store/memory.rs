@@ -207,6 +207,10 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
+        Ok(self.inner().events.get(&seq).map(|json| Delivery { seq, json: json.clone() }))
+    }
+
     async fn delivered(&self, sink: &str, through: u64, _at: Timestamp) -> Result<(), StoreError> {
         if let Some(waiting) = self.inner().pending.get_mut(sink) {
             waiting.retain(|seq| *seq > through);

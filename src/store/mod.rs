@@ -155,6 +155,9 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Delivery>, StoreError>> + Send;
 
+    /// The event in this place, if the store has it.
+    fn event(&self, seq: u64) -> impl Future<Output = Result<Option<Delivery>, StoreError>> + Send;
+
     /// A sink has everything up to this `seq`.
     fn delivered(
         &self,

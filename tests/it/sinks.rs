@@ -186,6 +186,20 @@ mod log {
 mod file {
     use super::*;
 
+    #[tokio::test]
+    async fn a_file_that_is_cut_inside_a_line_takes_no_other_event_with_it() {
+        let (_folder, path) = at_path();
+        let (mut sink, _) = started(&path).await;
+        sink.deliver(&lines(1..=2)).await.unwrap();
+        let length = fs::metadata(&path).unwrap().len();
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 9).unwrap();
+        sink.deliver(&lines(3..=3)).await.unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let last = text.lines().last().unwrap();
+        assert_eq!(last, line(3).json, "{text}");
+        assert_eq!(text.lines().count(), 3);
+    }
+
     fn at_path() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
@@ -195,7 +209,7 @@ mod file {
     async fn started(path: &Path) -> (FileSink, Option<u64>) {
         let mut sink = FileSink::new(path.to_owned());
         let has = sink.start().await.unwrap();
-        (sink, has)
+        (sink, has.map(|line| line.seq))
     }
 
     #[tokio::test]
@@ -359,7 +373,7 @@ mod relaying {
         fn name(&self) -> &str {
             self.name
         }
-        async fn start(&mut self) -> Result<Option<u64>, SinkError> {
+        async fn start(&mut self) -> Result<Option<Line>, SinkError> {
             Ok(None)
         }
         async fn deliver(&mut self, batch: &[Line]) -> Result<(), SinkError> {
@@ -436,6 +450,9 @@ mod relaying {
         async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
             self.inner.pending(sink, limit).await
         }
+        async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
+            self.inner.event(seq).await
+        }
         async fn delivered(&self, sink: &str, through: u64, at: Timestamp) -> Result<(), StoreError> {
             let forgotten = {
                 let mut fails = self.fails.lock().unwrap();
@@ -497,7 +514,10 @@ mod relaying {
         // What the relay does, and then the process is gone before it could tell the store.
         let mut sink = FileSink::new(path.clone());
         sink.start().await.unwrap();
-        sink.deliver(&lines(1..=3)).await.unwrap();
+        let first = world.store.pending("file", 3).await.unwrap();
+        let first: Vec<Line> =
+            first.into_iter().map(|told| Line { seq: told.seq, json: told.json }).collect();
+        sink.deliver(&first).await.unwrap();
         drop(sink);
         assert_eq!(world.store.pending("file", 10).await.unwrap().len(), 4);
 
@@ -517,6 +537,18 @@ mod relaying {
         world.stop.cancel();
         world.relay(FileSink::new(path.clone())).await.unwrap();
         assert_eq!(seqs_in(&path), [90, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_another_store_silences_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        fs::write(&path, text_of(&lines(1..=2))).unwrap();
+        let world = World::new(&["file"]).await;
+        world.say(3).await;
+        world.stop.cancel();
+        world.relay(FileSink::new(path.clone())).await.unwrap();
+        assert_eq!(seqs_in(&path), [1, 2, 1, 2, 3]);
     }
 
     #[tokio::test]

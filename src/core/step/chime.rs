@@ -12,6 +12,10 @@ use super::{Draft, number};
 /// answer an old one.
 const AHEAD_MOST: Duration = Duration::from_hours(24);
 
+/// Numbers that are watched in one order, those that vanished from it included; the service allows far fewer. More are
+/// not looked at.
+const NUMBERS_MAX: usize = 1000;
+
 pub(super) fn seen(draft: &mut Draft, sighting: &ChimeOrder) {
     let Subject::Chime(known) = &draft.order.state.subject else { return };
     let believed = draft.now.plus(AHEAD_MOST);
@@ -24,7 +28,9 @@ pub(super) fn seen(draft: &mut Draft, sighting: &ChimeOrder) {
     let mut listed = BTreeSet::new();
     for seen in &sighting.numbers {
         // Told twice, a number counts once: else two words for it would be two changes at each look.
-        if listed.insert(seen.number.as_str()) {
+        let numbers = &draft.order.state.numbers;
+        let room = numbers.len() < NUMBERS_MAX || numbers.contains_key(&seen.number);
+        if room && listed.insert(seen.number.as_str()) {
             number::seen(draft, &seen.number, seen.status.as_ref(), None);
         }
     }

@@ -57,10 +57,8 @@ const UPSERT_NUMBERS: &str = "
 
 const DELETE_NUMBERS: &str = "
     DELETE FROM numbers
-    WHERE stream IN (SELECT value ->> '$.stream' FROM json_each(?1))
-      AND (stream, number) NOT IN (
-        SELECT kept.value ->> '$.stream', number.value
-        FROM json_each(?1) AS kept, json_each(kept.value, '$.numbers') AS number)";
+    WHERE stream IN (SELECT value FROM json_each(?1, '$.streams'))
+      AND (stream, number) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1, '$.numbers'))";
 
 const TAKE_SEQS: &str = "UPDATE meta SET value = value + ?1 WHERE key = 'last_seq' RETURNING value";
 
@@ -210,7 +208,7 @@ async fn apply_chunk(
         }
     }
     let mut numbers = Vec::new();
-    let mut kept = Vec::new();
+    let mut kept = KeptNumbers::default();
     for index in chunk {
         let stream = streams[*index].to_string();
         if !won.contains(&stream) {
@@ -222,20 +220,21 @@ async fn apply_chunk(
             numbers.push(NumberRow { stream: stream.clone(), number, state });
         }
         if change.was > 0 {
-            kept.push(KeptNumbers { stream, numbers: change.order.state.numbers.keys().collect() });
+            kept.numbers.extend(change.order.state.numbers.keys().map(|number| (stream.clone(), number)));
+            kept.streams.push(stream);
         }
     }
-    if !kept.is_empty() {
+    if !kept.streams.is_empty() {
         run(conn, DELETE_NUMBERS, &kept).await?;
     }
     each_chunk(conn, UPSERT_NUMBERS, &numbers).await
 }
 
-/// The numbers that an order has; others of its are gone.
-#[derive(Serialize)]
+/// The numbers that orders have; others of theirs are gone. Flat, since SQLite reads a nested list anew for each number.
+#[derive(Default, Serialize)]
 struct KeptNumbers<'a> {
-    stream: String,
-    numbers: Vec<&'a String>,
+    streams: Vec<String>,
+    numbers: Vec<(String, &'a String)>,
 }
 
 /// Gives the records their places and writes them with a delivery for each sink; answers the store's last `seq`.
@@ -274,15 +273,15 @@ async fn each_chunk<T: Serialize + Sync>(
     Ok(())
 }
 
-async fn run<T: Serialize + Sync>(
+async fn run<T: Serialize + Sync + ?Sized>(
     conn: &mut SqliteConnection,
     sql: &'static str,
-    rows: &[T],
+    rows: &T,
 ) -> Result<(), StoreError> {
     sqlx::query(sql).bind(as_json(rows)?).execute(conn).await.map(drop).map_err(error::in_use)
 }
 
 /// The rows as the one parameter of a statement.
-pub(super) fn as_json<T: Serialize>(rows: &[T]) -> Result<String, StoreError> {
+pub(super) fn as_json<T: Serialize + ?Sized>(rows: &T) -> Result<String, StoreError> {
     serde_json::to_string(rows).map_err(|error| StoreError::Failing(Box::new(error)))
 }

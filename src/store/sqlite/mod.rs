@@ -22,7 +22,7 @@ use sqlx::sqlite::{SqlitePoolOptions, SqliteRow};
 use self::rows::SharedTerms;
 pub use self::rows::Transition;
 use self::writer::Writer;
-use super::lock::Lock;
+use super::lock::{Lock, StoreFile};
 use super::{Batch, Committed, Delivery, LAST_ERROR_MAX, Scheduled, Store, StoreError};
 use crate::core::event::ScopeKey;
 use crate::core::order::{OrderKey, Stream};
@@ -57,6 +57,8 @@ const KEYS_OF_LIST: &str = "
     SELECT provider, account, region, id FROM orders
     WHERE tracked = 1 AND list = ?3 AND stream > ?1 ORDER BY stream LIMIT ?2";
 
+const EVENT: &str = "SELECT record FROM events WHERE seq = ?1";
+
 const PENDING: &str = "
     SELECT events.seq, events.record FROM deliveries CROSS JOIN events ON events.seq = deliveries.seq
     WHERE deliveries.sink = ?1 AND deliveries.state = 'pending' ORDER BY deliveries.seq LIMIT ?2";
@@ -82,6 +84,7 @@ const STATEMENTS: &[&str] = &[LOAD, SCHEDULE, KEYS_OF_LIST, PENDING, DELIVERED, 
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    file: StoreFile,
     _lock: Lock,
 }
 
@@ -104,6 +107,7 @@ impl SqliteStore {
                     .max_lifetime(None)
                     .test_before_acquire(false)
                     .connect_lazy_with(open::reader_options(&path)),
+                file: StoreFile::held(path)?,
                 _lock: lock,
             }),
             Err(error) => {
@@ -138,6 +142,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        self.file.check()?;
         let mut writing = self.writer.begin().await?;
         let committed = commit::write(writing.conn(), batch).await?;
         writing.commit().await?;
@@ -218,6 +223,12 @@ impl Store for SqliteStore {
         rows.iter()
             .map(|row| Ok(Delivery { seq: rows::unsigned(row, "seq")?, json: rows::get(row, "record")? }))
             .collect()
+    }
+
+    async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
+        let query = sqlx::query(EVENT).bind(rows::signed(seq));
+        let row = query.fetch_optional(&self.readers).await.map_err(error::in_use)?;
+        row.map(|row| Ok(Delivery { seq, json: rows::get(&row, "record")? })).transpose()
     }
 
     async fn delivered(&self, sink: &str, through: u64, at: Timestamp) -> Result<(), StoreError> {

@@ -75,7 +75,14 @@ pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
 pub(super) fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
     let whole = std::path::absolute(path).map_err(|error| unusable(path, &error))?;
     match whole.parent() {
-        Some(folder) if folder.is_dir() => Ok(whole),
+        // One file has one lock, whatever links lead to it.
+        Some(folder) if folder.is_dir() => {
+            if whole.is_symlink() || whole.exists() {
+                fs::canonicalize(&whole).map_err(|error| unusable(path, &error))
+            } else {
+                Ok(whole)
+            }
+        }
         Some(folder) => Err(unusable(path, &format_args!("the folder {} does not exist", folder.display()))),
         None => Err(unusable(path, &"it is not a file")),
     }

@@ -1,11 +1,13 @@
 //! How it stops: tidily, soon, and at once if it is told twice.
 
+use std::process::Command;
 use std::time::Duration;
 
 use claimwatch::exit;
 
 use crate::support::Stopwatch;
 use crate::support::house::{House, list};
+use crate::support::process::{PROGRAM, Running};
 use crate::support::records::{check, names};
 use crate::support::sim::{Sim, WIDE, fault, number, soon_after};
 
@@ -80,4 +82,26 @@ fn a_second_signal_ends_it_at_once() {
         assert_eq!(again.code, Some(i32::from(exit::OK)), "{}", again.stderr);
         check(&house.events());
     }
+}
+
+#[test]
+fn diagnostics_that_nobody_reads_hold_up_nothing() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "IN_PROGRESS"), (50, "CLAIMED")])].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    // Standard error is a full pipe with a reader that never reads.
+    let full = "mkfifo \"$1\"; exec 3<>\"$1\"; dd if=/dev/zero bs=65536 count=1 status=none >&3; shift; exec \"$0\" \"$@\" 2>&3";
+    let mut command = Command::new("/bin/sh");
+    let run = house.command(&["run"]);
+    command.args(["-c", full, PROGRAM]).arg(house.path("pipe")).args(run.get_args()).env_clear();
+    command
+        .envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("PATH", "/usr/bin:/bin");
+    let mut daemon = Running::start(command);
+    daemon.until_events(&["number.in_progress"]);
+    sim.move_to(50);
+    daemon.until_events(&["number.claimed"]);
+    let ended = daemon.stop();
+    assert_eq!(ended.code, Some(i32::from(exit::OK)));
+    assert!(names(&ended.records()).contains(&"daemon.stopped"));
 }

@@ -86,6 +86,32 @@ fn one_store_has_one_daemon() {
 }
 
 #[test]
+fn one_store_has_one_daemon_whatever_links_lead_to_it() {
+    let house = watching_one();
+    let first = house.up();
+    std::os::unix::fs::symlink(house.path("claimwatch.db"), house.path("other.db")).unwrap();
+    house.alter("sqlite://claimwatch.db", "sqlite://other.db");
+    let second = house.ended(&[]);
+    assert_eq!(second.code, Some(i32::from(exit::STORE)), "{}", second.stderr);
+    assert!(second.stderr.contains("in use by another claimwatch"), "{}", second.stderr);
+    assert_eq!(first.stop().code, Some(i32::from(exit::OK)));
+}
+
+#[test]
+fn a_store_that_is_deleted_under_the_daemon_ends_it() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "IN_PROGRESS"), (50, "CLAIMED")])].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    let mut daemon = house.run();
+    daemon.until_events(&["number.in_progress"]);
+    fs::remove_file(house.path("claimwatch.db")).unwrap();
+    sim.move_to(50);
+    let ended = daemon.end();
+    assert_eq!(ended.code, Some(i32::from(exit::STORE)), "{}", ended.stderr);
+    assert!(ended.stderr.contains("deleted or replaced"), "{}", ended.stderr);
+}
+
+#[test]
 fn nobody_else_may_read_what_it_leaves() {
     let sim = Sim::start(&[WIDE, &number(1, &[(0, "IN_PROGRESS")])].concat());
     let house = House::at(sim.address);
