@@ -52,6 +52,14 @@ pub(super) fn read(root: Section<'_>, path: &Path, whole: bool, notes: &mut Note
             .and_then(|control| control.read("socket", notes, |text| socket(text, folder)))
             .map(|socket| socket.value),
     };
+    if whole
+        && let Some(file) = root.table("events").and_then(|events| events.table("file"))
+        && config.events.file.as_ref() == Some(&config.store)
+    {
+        let fault =
+            Fault::new("the event file is the store").help("give it a name of its own, as \"events.jsonl\"");
+        notes.error(file.span_of("path").unwrap_or(file.at()), fault);
+    }
     Main { config, dirs }
 }
 
