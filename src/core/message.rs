@@ -9,7 +9,7 @@ use super::event::{
 };
 use super::order::{Operation, Provider};
 use super::record::Record;
-use super::state::Order;
+use super::state::{CauseBasis, Order};
 use super::window::WindowBasis;
 
 /// The sentence of an order's event.
@@ -91,7 +91,13 @@ fn of_number(who: &str, change: &NumberChange) -> String {
         (NumberStatus::Failed, Some(Operation::Update)) => {
             format!("the update of {who} failed, the number stays where it was{because}")
         }
-        (NumberStatus::Failed, Some(Operation::Claim)) => format!("the claim of {who} failed{because}"),
+        (NumberStatus::Failed, Some(Operation::Claim)) => {
+            let guess = match change.cause.map(|cause| cause.basis) {
+                Some(CauseBasis::Inferred) => " (taken for a claim: nothing says otherwise)",
+                Some(CauseBasis::Declared) | None => "",
+            };
+            format!("the claim of {who} failed{guess}{because}")
+        }
         (NumberStatus::Failed, None) => format!("{who} failed{because}"),
         (NumberStatus::Released, _) => format!("{who} was released: it is not the account's any more"),
     }
@@ -101,7 +107,7 @@ fn of_closing(who: &str, window: &WindowFacts, record: &Record) -> String {
     let mut text = match record.remaining_s {
         Some(left) if left > 0 => {
             format!(
-                "{who} is lost in {} unless it is claimed again (earliest end {})",
+                "{who} may be lost in {} unless it is claimed again (earliest end {})",
                 span(Duration::from_secs(left)),
                 window.earliest
             )
@@ -109,7 +115,7 @@ fn of_closing(who: &str, window: &WindowFacts, record: &Record) -> String {
         _ => format!("{who} may be lost at any time unless it is claimed again"),
     };
     if let Some(evidence) = record.evidence_at {
-        let _ = write!(text, "; last seen {evidence}");
+        let _ = write!(text, "; last answer {evidence}");
     }
     text
 }
@@ -149,10 +155,12 @@ pub fn of_scope(scope: &ScopeKey, account: &str, event: &ScopeEvent) -> String {
         }
         ScopeEvent::Denied { code, clock_offset_s, .. } => match clock_offset_s {
             Some(offset) => {
-                format!("{who} refuses the credentials ({code}); its clock differs from ours by {offset} s")
+                format!(
+                    "the credentials for {who} do not work ({code}): its clock differs from ours by {offset} s"
+                )
             }
             None => format!(
-                "{who} refuses the credentials ({code}); nothing of it is looked at until that is mended"
+                "the credentials for {who} do not work ({code}): nothing of it is looked at until that is mended"
             ),
         },
         ScopeEvent::Recovered { condition, duration } => {
@@ -164,18 +172,25 @@ pub fn of_scope(scope: &ScopeKey, account: &str, event: &ScopeEvent) -> String {
 /// The sentence of an event of the daemon itself.
 pub fn of_daemon(event: &DaemonEvent) -> String {
     match event {
-        DaemonEvent::Started { orders } => format!("claimwatch is up and watches {orders} orders"),
+        DaemonEvent::Started { orders } => format!("claimwatch is up and tracks {}", counted(*orders)),
         DaemonEvent::Stopped { reason } => format!("claimwatch stops: {reason}"),
         DaemonEvent::Heartbeat { orders, overdue } => {
-            format!("{orders} orders are watched, {overdue} wait for their turn")
+            format!("{} tracked, {overdue} waiting for a turn", counted(*orders))
         }
         DaemonEvent::ConfigApplied { added, removed, changed } => {
-            format!("the watch lists took effect: {added} orders added, {removed} removed, {changed} changed")
+            format!(
+                "the watch lists took effect: {} added, {removed} removed, {changed} changed",
+                counted(*added)
+            )
         }
         DaemonEvent::ConfigRejected { file, .. } => {
             format!("{file} is refused; what it said last stays in force")
         }
     }
+}
+
+fn counted(orders: u64) -> String {
+    if orders == 1 { "1 order".to_owned() } else { format!("{orders} orders") }
 }
 
 /// A duration for people: its two largest units.

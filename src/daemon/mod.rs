@@ -63,8 +63,8 @@ pub enum DaemonError {
     #[error("{0}")]
     Config(String),
     /// The store. Exit 74.
-    #[error("the store cannot be used")]
-    Store(#[source] StoreError),
+    #[error(transparent)]
+    Store(StoreError),
     /// Something outside that is needed. Exit 69.
     #[error("{0}")]
     Unavailable(String),

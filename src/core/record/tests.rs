@@ -74,7 +74,7 @@ fn the_lines_of_a_failed_number_and_its_window() {
         r#""reason":"+442079460123 is not offered","operation":"claim","operation_basis":"inferred","#,
         r#""observed_after":"2026-11-22T10:02:00.000Z","observed_at":"2026-11-22T10:03:00.000Z","#,
         r#""generation":1,"label_site":"london","label_team":"voice","#,
-        r#""message":"the claim of +442079460123 (Support line) failed: +442079460123 is not offered"}"#,
+        r#""message":"the claim of +442079460123 (Support line) failed (taken for a claim: nothing says otherwise): +442079460123 is not offered"}"#,
     );
     assert_eq!(told[0], failed);
     let opened = concat!(
@@ -131,7 +131,7 @@ fn what_is_seen_lies_between_two_looks_and_what_the_clock_brings_rests_on_the_la
     assert_eq!(times(&records[0]), (Some(at(2)), Some(at(3)), None));
     assert_eq!(times(&records[1]), (Some(at(2)), Some(at(3)), None));
     assert_eq!(times(&records[2]), (None, None, Some(at(3))), "a mark does not happen between two looks");
-    assert!(records[2].message.ends_with("last seen 2026-11-22T10:03:00.000Z"), "{}", records[2].message);
+    assert!(records[2].message.ends_with("last answer 2026-11-22T10:03:00.000Z"), "{}", records[2].message);
     let end = look::apply(&made.order, &Observation::Elapsed, None, at(9999));
     let records = of_order(&end.order, &end.events, &context(at(9999), Some(at(3)), false));
     assert_eq!(records[0].event, "window.closed");

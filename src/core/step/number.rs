@@ -141,13 +141,6 @@ pub(super) fn release(draft: &mut Draft, key: &str) -> bool {
                 end: WindowEnd::Released,
             });
         }
-        let reason = match &number.status {
-            Status::Failed { reason, .. } => reason.clone(),
-            Status::NeverSeen
-            | Status::InProgress { .. }
-            | Status::Claimed { .. }
-            | Status::Released { .. } => None,
-        };
         let from = number.status.word();
         number.status = Status::Released { since: now };
         number.claimed_before = false;
@@ -157,7 +150,7 @@ pub(super) fn release(draft: &mut Draft, key: &str) -> bool {
             from,
             to: NumberStatus::Released,
             raw: None,
-            reason,
+            reason: None,
             cause: None,
             duration: None,
             retrying: false,
