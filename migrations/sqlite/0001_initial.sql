@@ -43,8 +43,6 @@ CREATE TABLE orders (
     changed_at  TEXT GENERATED ALWAYS AS (state ->> '$.changed_at') VIRTUAL             -- when a status last changed
 ) STRICT;
 
--- Who of a scope is due first.
-CREATE INDEX orders_due ON orders (provider, account, region, due_at) WHERE tracked = 1;
 -- The orders of a list, page by page.
 CREATE INDEX orders_of_list ON orders (list, stream) WHERE tracked = 1;
 

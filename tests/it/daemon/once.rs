@@ -6,6 +6,7 @@ use claimwatch::exit;
 
 use crate::support::Stopwatch;
 use crate::support::house::{House, list};
+use crate::support::process::ended;
 use crate::support::records::{about, check, names, of, only};
 use crate::support::sim::{Sim, WIDE, closed_address, fault, number, number_id, order, order_id, soon_after};
 
@@ -103,4 +104,17 @@ fn the_deadline_bounds_it() {
         "what came in time counts"
     );
     check(&house.events());
+}
+
+#[test]
+fn events_that_nobody_takes_are_an_exit_of_their_own_and_wait() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "CLAIMED")])].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    let stuck = ended(house.command_into_full_pipe(1, &["run", "--once", "--deadline", "1s"]));
+    assert_eq!(stuck.code, Some(i32::from(exit::UNAVAILABLE)), "{}", stuck.stderr);
+    assert!(stuck.stderr.contains("not delivered yet"), "{}", stuck.stderr);
+    assert_eq!(names(&house.events()), ["order.tracked", "config.applied", "number.claimed"]);
+    let later = house.ended(&["--once"]);
+    assert_eq!(later.records(), house.events(), "the log gets them at the next start, the file has them");
 }

@@ -1,13 +1,12 @@
 //! How it stops: tidily, soon, and at once if it is told twice.
 
-use std::process::Command;
 use std::time::Duration;
 
 use claimwatch::exit;
 
 use crate::support::Stopwatch;
 use crate::support::house::{House, list};
-use crate::support::process::{PROGRAM, Running};
+use crate::support::process::Running;
 use crate::support::records::{check, names};
 use crate::support::sim::{Sim, WIDE, fault, number, soon_after};
 
@@ -89,15 +88,7 @@ fn diagnostics_that_nobody_reads_hold_up_nothing() {
     let sim = Sim::start(&[WIDE, &number(1, &[(0, "IN_PROGRESS"), (50, "CLAIMED")])].concat());
     let house = House::at(sim.address);
     house.list("emea", &list(&[1], &[]));
-    // Standard error is a full pipe with a reader that never reads.
-    let full = "mkfifo \"$1\"; exec 3<>\"$1\"; dd if=/dev/zero bs=65536 count=1 status=none >&3; shift; exec \"$0\" \"$@\" 2>&3";
-    let mut command = Command::new("/bin/sh");
-    let run = house.command(&["run"]);
-    command.args(["-c", full, PROGRAM]).arg(house.path("pipe")).args(run.get_args()).env_clear();
-    command
-        .envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))))
-        .env("PATH", "/usr/bin:/bin");
-    let mut daemon = Running::start(command);
+    let mut daemon = Running::start(house.command_into_full_pipe(2, &["run"]));
     daemon.until_events(&["number.in_progress"]);
     sim.move_to(50);
     daemon.until_events(&["number.claimed"]);

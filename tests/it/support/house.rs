@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::process::{Ended, Running, claimwatch};
+use super::process::{Ended, PROGRAM, Running, claimwatch};
 use super::records::lines;
 use super::sim::{number_id, order_id};
 
@@ -66,6 +66,19 @@ impl House {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = claimwatch(args);
         command.arg("--config").arg(self.path("claimwatch.toml"));
+        command
+    }
+
+    /// The same, with its standard output (1) or error (2) a full pipe that nobody reads.
+    pub(crate) fn command_into_full_pipe(&self, descriptor: u8, args: &[&str]) -> Command {
+        let full = format!(
+            "mkfifo \"$1\"; exec 3<>\"$1\"; dd if=/dev/zero bs=65536 count=1 status=none >&3; shift; exec \"$0\" \"$@\" {descriptor}>&3"
+        );
+        let run = self.command(args);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &full, PROGRAM]).arg(self.path("pipe")).args(run.get_args()).env_clear();
+        command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("PATH", "/usr/bin:/bin");
         command
     }
 
