@@ -7,6 +7,7 @@
 pub mod breaker;
 pub mod cadence;
 pub mod event;
+pub mod inquiry;
 pub mod limiter;
 pub mod look;
 pub mod message;
