@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::credentials::Signer;
 use super::fault::{self, Fault};
-use super::{Account, Client, Failure, Reply, Request, Service, mask};
+use super::{Account, Client, Content, FORM, Failure, Reply, Request, Service, mask};
 
 const QUESTION: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 
@@ -39,7 +39,8 @@ impl Client {
         signer: &Signer,
         timeout: Duration,
     ) -> Result<String, NoCaller> {
-        let request = Request { service: Service::Sts, path_and_query: "/", form: Some(QUESTION), timeout };
+        let content = Some(Content { media_type: FORM, text: QUESTION.to_owned() });
+        let request = Request { service: Service::Sts, path_and_query: "/", content, timeout };
         let reply = self.ask(account, signer, &request).await?;
         if reply.status != 200 {
             let fault = Fault::read_query(&reply.body);

@@ -1,8 +1,9 @@
 //! Asking AWS: credentials, signatures, and the one HTTP client. Knows services and requests, nothing of orders.
 //!
 //! # Expected flow
-//! [`Client::signer`] takes credentials; [`Client::get`] signs with them, sends once, and hands back whatever was
-//! answered. If the service says that the request's time is wrong and its own `Date` agrees, it signs and sends once more.
+//! [`Client::signer`] takes credentials; [`Client::get`] and [`Client::post_json`] sign with them, send once, and hand back
+//! whatever was answered. If the service says that the request's time is wrong and its own `Date` agrees, they sign and
+//! send once more. So what is posted must be a question too: it may be put twice.
 //! [`Client::caller_account`] asks STS whose credentials they are.
 
 mod caller;
@@ -36,6 +37,9 @@ const SKEW: Duration = Duration::from_mins(2);
 
 /// The media type of a form, as botocore writes it.
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+
+/// The media type of JSON, as botocore writes it for the protocol restJson1.
+const JSON: &str = "application/json";
 
 /// A service that is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,7 +229,21 @@ impl Client {
         path_and_query: &str,
         timeout: Duration,
     ) -> Result<Reply, Failure> {
-        self.ask(account, signer, &Request { service, path_and_query, form: None, timeout }).await
+        self.ask(account, signer, &Request { service, path_and_query, content: None, timeout }).await
+    }
+
+    /// A signed POST of a JSON text. Else as [`get`](Self::get).
+    pub async fn post_json(
+        &self,
+        account: &Account,
+        signer: &Signer,
+        service: Service,
+        path_and_query: &str,
+        json: String,
+        timeout: Duration,
+    ) -> Result<Reply, Failure> {
+        let content = Some(Content { media_type: JSON, text: json });
+        self.ask(account, signer, &Request { service, path_and_query, content, timeout }).await
     }
 
     async fn ask(&self, account: &Account, signer: &Signer, request: &Request<'_>) -> Result<Reply, Failure> {
@@ -256,17 +274,17 @@ impl Client {
     ) -> Result<Reply, Failure> {
         let base = account.endpoint(request.service).as_str().trim_end_matches('/');
         let url = Url::parse(&format!("{base}{}", request.path_and_query)).map_err(|_| Failure::Request)?;
-        let (method, content): (_, &[_]) = match request.form {
-            None => ("GET", &[]),
-            Some(_) => ("POST", &[("content-type", FORM)]),
-        };
-        let body = request.form.unwrap_or_default().as_bytes();
-        let unsigned = sign::Unsigned { method, url: url.as_str(), headers: content, body };
+        let text = request.content.as_ref().map(|content| content.text.as_str());
+        let method = if text.is_some() { "POST" } else { "GET" };
+        let content: Vec<(&'static str, &str)> =
+            request.content.iter().map(|content| ("content-type", content.media_type)).collect();
+        let body = text.unwrap_or_default().as_bytes();
+        let unsigned = sign::Unsigned { method, url: url.as_str(), headers: &content, body };
         let scope = sign::Scope { region: &account.region, service: request.service.signing_name() };
         let mut headers =
             sign::sign(unsigned, signer.credentials(), scope, at).map_err(|_| Failure::Request)?;
         headers.extend(content.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        let response = self.transport.send(url, &headers, request.form, request.timeout).await?;
+        let response = self.transport.send(url, &headers, text, request.timeout).await?;
         let received_at = self.clock.now().wall;
         let offset_s = date_of(&response.headers, received_at)
             .map(|date| date.as_millis().saturating_sub(received_at.as_millis()) / 1000);
@@ -284,9 +302,15 @@ impl Client {
 struct Request<'a> {
     service: Service,
     path_and_query: &'a str,
-    /// The body of a POST; without one it is a GET.
-    form: Option<&'static str>,
+    /// What is posted; without it it is a GET.
+    content: Option<Content>,
     timeout: Duration,
+}
+
+/// The body of a POST.
+struct Content {
+    media_type: &'static str,
+    text: String,
 }
 
 /// The service's time, if it refused the request for the time it was signed with and its own differs.

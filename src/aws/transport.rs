@@ -117,13 +117,13 @@ impl Transport {
         &self,
         url: Url,
         headers: &[(&'static str, String)],
-        body: Option<&'static str>,
+        body: Option<&str>,
         timeout: Duration,
     ) -> Result<Response, NoResponse> {
         let client = if is_loopback(&url) { &self.inside } else { &self.outside };
         let request = match body {
             None => client.get(url),
-            Some(body) => client.post(url).body(body),
+            Some(body) => client.post(url).body(body.to_owned()),
         };
         let mut request = request.timeout(timeout);
         for (name, value) in headers {
