@@ -36,8 +36,9 @@ CREATE TABLE orders (
     state       TEXT    NOT NULL CHECK (json_valid(state)), -- State without its numbers
     due_at      INTEGER,                                    -- when the next look is wanted; NULL: never
     wake_at     INTEGER,                                    -- when a time that matters comes; NULL: never
-    asked_at    INTEGER,                                    -- when the request began whose answer was applied last
     answered_at INTEGER,                                    -- when the service last said something of it
+    not_failed_at INTEGER,                                  -- the last look that saw a number of it not FAILED
+    elsewhere_at INTEGER,                                   -- when it was last asked who else holds its number
     faults      INTEGER NOT NULL,                           -- looks in a row that were its own fault
     status      TEXT GENERATED ALWAYS AS (state ->> '$.subject.Chime.status') VIRTUAL,  -- the Chime order's own status
     changed_at  TEXT GENERATED ALWAYS AS (state ->> '$.changed_at') VIRTUAL             -- when a status last changed

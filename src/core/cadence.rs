@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::observation::ChimeStatus;
 use super::order::{Operation, Stream};
 use super::policy::AfterTerminal;
-use super::state::{Order, Presence, Status, Subject};
+use super::state::{Looked, Order, Presence, Status, Subject};
 use super::time::Timestamp;
 use super::window::WindowState;
 
@@ -37,7 +37,7 @@ const UPDATE_PATIENCE: Duration = Duration::from_hours(1);
 /// When the next look is wanted after one that was answered, or could not be, at `now`. `None`: it is done.
 pub fn next_look(order: &Order, now: Timestamp) -> Option<Timestamp> {
     let poll = &order.watch.terms.policy.poll;
-    if let Some(since) = order.state.doubt {
+    if let Some(since) = order.state.doubted_since() {
         // Past due only if the look that should confirm had no answer; then it is tried again as soon as is decent. A
         // doubt from before the clock stepped back counts from now.
         let confirm = since.min(now).plus(poll.missing_confirm);
@@ -69,10 +69,31 @@ pub fn after_fault(order: &Order, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// When a time that matters comes though nobody looks: a mark, a window's end, a stall.
-pub fn next_wake(order: &Order) -> Option<Timestamp> {
+///
+/// What is due and was not said by an answer at `now` waits for an inquiry, a minute at most.
+pub fn next_wake(order: &Order, now: Timestamp) -> Option<Timestamp> {
+    let due = next_alert(order).into_iter().chain(order.stall_due()).min()?;
+    if due > now {
+        return Some(due);
+    }
+    let patient = now.plus(FRESH);
+    Some(order.looked.wake_at.map_or(patient, |before| before.min(patient)))
+}
+
+/// When a window has something to say: the next mark, or its end.
+pub fn next_alert(order: &Order) -> Option<Timestamp> {
     let terms = &order.watch.terms.policy.window;
-    let windows = order.open_windows().flat_map(|window| [window.next_mark(terms), Some(window.latest)]);
-    windows.chain([order.stall_due()]).flatten().min()
+    order.open_windows().flat_map(|window| [window.next_mark(terms), Some(window.latest)]).flatten().min()
+}
+
+/// What to do first when a time that matters comes late, since the daemon was down or the machine asleep: look, and say
+/// it a minute later at the latest. `None`: it is not late, or the last answer is fresh.
+pub fn look_first(order: &Order, now: Timestamp) -> Option<Looked> {
+    let looked = order.looked;
+    let late = looked.wake_at.is_some_and(|wake| wake.plus(FRESH) < now);
+    let fresh = looked.answered_at.is_some_and(|at| at <= now && now.since(at) <= FRESH);
+    let due_at = looked.due_at.filter(|_| late && !fresh)?;
+    Some(Looked { due_at: Some(due_at.min(now)), wake_at: Some(now.plus(FRESH)), ..looked })
 }
 
 /// Looks that open windows add: before each mark and the end, and just after the end. All marks, since two may be
@@ -154,7 +175,7 @@ fn done_at(order: &Order) -> Option<Timestamp> {
 fn lingers_failed(window: &WindowState) -> Option<Timestamp> {
     match window {
         WindowState::Never | WindowState::Open(_) => None,
-        WindowState::Closed(window) => Some(window.latest.plus(LINGER_FAILED)),
+        WindowState::Closed(closed) => Some(closed.window.latest.plus(LINGER_FAILED)),
     }
 }
 
@@ -169,8 +190,8 @@ mod tests {
 
     use super::super::order::{Declared, ListTerms, OrderKey, Provider, Watch};
     use super::super::policy::Policy;
-    use super::super::state::{Cause, CauseBasis, Chime, Connect, Number};
-    use super::super::window::{Window, WindowBasis};
+    use super::super::state::{Absence, Cause, CauseBasis, Chime, Connect, Number};
+    use super::super::window::{Closed, Outcome, Window, WindowBasis};
     use super::*;
 
     const MINUTE: Duration = Duration::from_mins(1);
@@ -198,7 +219,7 @@ mod tests {
     fn connect(status: Status, window: WindowState) -> Order {
         let mut order = pending(Provider::Connect);
         order.state.presence = Presence::Seen;
-        order.state.subject = Subject::Connect(Connect { current: "+1".into(), target: None });
+        order.state.subject = Subject::Connect(Connect { current: "+1".into(), ..Connect::default() });
         order.state.numbers.insert("+1".into(), Number { status, window, ..Number::default() });
         order
     }
@@ -220,7 +241,7 @@ mod tests {
     }
 
     fn failed(after: Duration, operation: Option<Operation>) -> Status {
-        let cause = operation.map(|operation| Cause { operation, basis: CauseBasis::Inferred });
+        let cause = operation.map(|operation| Cause { operation, basis: CauseBasis::NeverClaimed });
         Status::Failed { since: at(after), cause, reason: None }
     }
 
@@ -233,10 +254,18 @@ mod tests {
         Window {
             id: "w".into(),
             basis: WindowBasis::FirstLook,
+            counted_from: Some(at(Duration::ZERO)),
+            length: DAY,
+            failed_at: at(10 * MINUTE),
             earliest: at(DAY),
             latest: at(DAY + 10 * MINUTE),
             warned: None,
         }
+    }
+
+    /// The same, over.
+    fn over() -> WindowState {
+        WindowState::Closed(Closed { window: window(), outcome: Outcome::Unconfirmed, at: window().latest })
     }
 
     /// How long after `now` the next look is wanted, the jitter of the order's key taken out.
@@ -369,14 +398,14 @@ mod tests {
 
     fn number_closed(order: &mut Order) {
         for number in order.state.numbers.values_mut() {
-            number.window = WindowState::Closed(window());
+            number.window = over();
         }
     }
 
     #[test]
     fn a_doubt_is_confirmed_after_its_time_and_then_as_soon_as_is_decent() {
         let mut order = connect(since(Duration::ZERO), WindowState::Never);
-        order.state.doubt = Some(at(HOUR));
+        order.state.absence = Absence::Doubted { since: at(HOUR) };
         assert_eq!(next_look(&order, at(HOUR)), Some(at(HOUR + MINUTE)));
         let half = HOUR + MINUTE / 2;
         assert_eq!(next_look(&order, at(half)), Some(at(HOUR + MINUTE)));
@@ -388,7 +417,7 @@ mod tests {
 
     #[test]
     fn when_a_connect_number_is_done() {
-        let closed = || WindowState::Closed(window());
+        let closed = over;
         let never = || WindowState::Never;
         let latest = DAY + 10 * MINUTE;
         let (claim, update) = (Some(Operation::Claim), Some(Operation::Update));
@@ -424,7 +453,7 @@ mod tests {
     #[test]
     fn when_a_chime_order_is_done() {
         let never = || WindowState::Never;
-        let closed = || WindowState::Closed(window());
+        let closed = over;
         let open = || WindowState::Open(window());
         let latest = DAY + 10 * MINUTE;
         let ended = Some(ChimeStatus::Partial);
@@ -504,16 +533,17 @@ mod tests {
 
     #[test]
     fn the_next_time_that_matters_is_the_first_of_them() {
-        assert_eq!(next_wake(&connect(since(HOUR), WindowState::Never)), None);
-        let stall = next_wake(&connect(in_progress(), WindowState::Never));
+        let now = at(HOUR / 4);
+        assert_eq!(next_wake(&connect(since(HOUR), WindowState::Never), now), None);
+        let stall = next_wake(&connect(in_progress(), WindowState::Never), now);
         assert_eq!(stall, Some(at(30 * MINUTE)));
         let mut order = connect(failed(HOUR, Some(Operation::Claim)), WindowState::Open(window()));
-        assert_eq!(next_wake(&order), Some(at(12 * HOUR)), "a mark");
+        assert_eq!(next_wake(&order, now), Some(at(12 * HOUR)), "a mark");
         let all = Window { warned: Some(30 * MINUTE), ..window() };
         order
             .state
             .numbers
             .insert("+1".into(), Number { window: WindowState::Open(all), ..Number::default() });
-        assert_eq!(next_wake(&order), Some(at(DAY + 10 * MINUTE)), "the end");
+        assert_eq!(next_wake(&order, now), Some(at(DAY + 10 * MINUTE)), "the end");
     }
 }

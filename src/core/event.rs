@@ -77,6 +77,8 @@ pub enum OrderEvent {
         number: String,
         /// The window.
         window: WindowFacts,
+        /// The id that claimed it, where that is another one.
+        other_id: Option<String>,
     },
     /// The order's own status changed.
     StatusChanged {
@@ -143,6 +145,8 @@ pub struct NumberChange {
     pub duration: Option<Duration>,
     /// For `IN_PROGRESS`: whether a retry window is open meanwhile.
     pub retrying: bool,
+    /// For RELEASED: the id that holds the number now, where one was found.
+    pub other_id: Option<String>,
 }
 
 /// The four statuses of a number.
@@ -213,6 +217,11 @@ pub enum Attention {
         /// The number.
         number: String,
     },
+    /// The service does not say to these credentials who else holds the number.
+    HoldersDenied {
+        /// The error code.
+        code: String,
+    },
     /// The service refuses this order to these credentials.
     AccessDenied {
         /// The error code.
@@ -229,6 +238,7 @@ impl Attention {
             Self::PendingDocuments => "pending_documents",
             Self::Exception => "exception",
             Self::NumberVanished { .. } => "number_vanished",
+            Self::HoldersDenied { .. } => "holders_denied",
             Self::AccessDenied { .. } => "access_denied",
         }
     }
@@ -316,6 +326,11 @@ pub enum ScopeEvent {
         /// How far the service's clock is ahead of ours, seconds, where that matters.
         clock_offset_s: Option<i64>,
     },
+    /// So many orders went missing at once that the credentials are likelier another account's.
+    Suspect {
+        /// How many.
+        missing: u64,
+    },
     /// One of the above is over.
     Recovered {
         /// Which.
@@ -334,6 +349,8 @@ pub enum Condition {
     Unavailable,
     /// While the credentials are refused.
     Denied,
+    /// While so much is missing that the credentials may be another account's.
+    Suspect,
 }
 
 impl Condition {
@@ -343,6 +360,7 @@ impl Condition {
             Self::Throttled => "throttled",
             Self::Unavailable => "unavailable",
             Self::Denied => "denied",
+            Self::Suspect => "suspect",
         }
     }
 }
@@ -354,6 +372,7 @@ impl ScopeEvent {
             Self::Throttled { .. } => "scope.throttled",
             Self::Unavailable { .. } => "scope.unavailable",
             Self::Denied { .. } => "scope.denied",
+            Self::Suspect { .. } => "scope.suspect",
             Self::Recovered { .. } => "scope.recovered",
         }
     }
@@ -362,7 +381,7 @@ impl ScopeEvent {
     pub fn level(&self) -> Level {
         match self {
             Self::Throttled { .. } | Self::Unavailable { .. } => Level::Warn,
-            Self::Denied { .. } => Level::Error,
+            Self::Denied { .. } | Self::Suspect { .. } => Level::Error,
             Self::Recovered { .. } => Level::Info,
         }
     }
@@ -373,6 +392,7 @@ impl ScopeEvent {
             Self::Throttled { .. } => Condition::Throttled,
             Self::Unavailable { .. } => Condition::Unavailable,
             Self::Denied { .. } => Condition::Denied,
+            Self::Suspect { .. } => Condition::Suspect,
             Self::Recovered { condition, .. } => *condition,
         }
     }

@@ -23,15 +23,7 @@ pub fn of_order(order: &Order, event: &OrderEvent, record: &Record) -> String {
         }
         OrderEvent::Number(change) => of_number(&who, change),
         OrderEvent::WindowOpened { window, .. } => {
-            let end = match window.basis {
-                WindowBasis::FailureFirstSeen | WindowBasis::AlreadyPast | WindowBasis::Reopened => {
-                    "it may go back to the inventory at any time".to_owned()
-                }
-                WindowBasis::RequestedAt | WindowBasis::FirstLook | WindowBasis::LastLookBeforeFailure => {
-                    format!("it may go back to the inventory from {} on", window.earliest)
-                }
-            };
-            format!("{who} must be claimed again: {end}")
+            format!("{who} must be claimed again: {}", of_window(window))
         }
         OrderEvent::WindowClosing { window, .. } => of_closing(&who, window, record),
         OrderEvent::WindowClosed { end: WindowEnd::Unconfirmed { due_at }, .. } => {
@@ -42,7 +34,14 @@ pub fn of_order(order: &Order, event: &OrderEvent, record: &Record) -> String {
         OrderEvent::WindowClosed { end: WindowEnd::Released, .. } => {
             format!("{who} was not claimed again: its retry window is over")
         }
-        OrderEvent::WindowResolved { .. } => format!("{who} was claimed inside its retry window"),
+        OrderEvent::WindowResolved { other_id: None, .. } => {
+            format!("{who} was claimed inside its retry window")
+        }
+        OrderEvent::WindowResolved { other_id: Some(other), .. } => {
+            format!(
+                "{who} was claimed inside its retry window, under the id {other}: watch that one from now on"
+            )
+        }
         OrderEvent::StatusChanged { from, to } => match from {
             Some(from) => format!("{who} went from {from} to {}", to.as_str()),
             None => format!("{who} is {}", to.as_str()),
@@ -55,10 +54,26 @@ pub fn of_order(order: &Order, event: &OrderEvent, record: &Record) -> String {
         OrderEvent::NotFound { .. } => of_not_found(order, &who),
         OrderEvent::Stalled { unchanged, .. } => format!("{who} has not changed for {}", span(*unchanged)),
         OrderEvent::Blocked { faults, detail } => {
+            let pace =
+                if order.open_windows().next().is_some() { "as its open window asks" } else { "once a day" };
             format!(
-                "{who} could not be looked at {faults} times in a row and is tried once a day from now on: {detail}"
+                "{who} could not be looked at {faults} times in a row and is tried {pace} from now on: {detail}"
             )
         }
+    }
+}
+
+/// When a window may end, and why that is thought.
+fn of_window(window: &WindowFacts) -> String {
+    let any_time = |why: &str| format!("it may go back to the inventory at any time ({why})");
+    let from = |why: &str| format!("it may go back to the inventory from {} on ({why})", window.earliest);
+    match window.basis {
+        WindowBasis::RequestedAt => from("counted from requested_at"),
+        WindowBasis::FirstLook => from("counted from the look that first showed the claim"),
+        WindowBasis::LastLookBeforeFailure => from("counted from the last look before the failure"),
+        WindowBasis::FailureFirstSeen => any_time("nothing shows when the claim began"),
+        WindowBasis::AlreadyPast => any_time("the claim began longer ago than the window lasts"),
+        WindowBasis::Reopened => any_time("it failed again after its window was over"),
     }
 }
 
@@ -89,17 +104,24 @@ fn of_number(who: &str, change: &NumberChange) -> String {
             None => format!("{who} is claimed"),
         },
         (NumberStatus::Failed, Some(Operation::Update)) => {
-            format!("the update of {who} failed, the number stays where it was{because}")
+            let guess = match change.cause.map(|cause| cause.basis) {
+                Some(CauseBasis::ClaimedBefore) => " (taken for an update: it was CLAIMED before)",
+                Some(CauseBasis::Declared | CauseBasis::NeverClaimed) | None => "",
+            };
+            format!("the update of {who} failed{guess}, the number stays where it was{because}")
         }
         (NumberStatus::Failed, Some(Operation::Claim)) => {
             let guess = match change.cause.map(|cause| cause.basis) {
-                Some(CauseBasis::Inferred) => " (taken for a claim: nothing says otherwise)",
-                Some(CauseBasis::Declared) | None => "",
+                Some(CauseBasis::NeverClaimed) => " (taken for a claim: it was never seen CLAIMED)",
+                Some(CauseBasis::Declared | CauseBasis::ClaimedBefore) | None => "",
             };
             format!("the claim of {who} failed{guess}{because}")
         }
         (NumberStatus::Failed, None) => format!("{who} failed{because}"),
-        (NumberStatus::Released, _) => format!("{who} was released: it is not the account's any more"),
+        (NumberStatus::Released, _) => match &change.other_id {
+            Some(other) => format!("{who} is not known under this id any more, but under the id {other}"),
+            None => format!("{who} was released: it is not the account's any more"),
+        },
     }
 }
 
@@ -129,6 +151,9 @@ fn of_attention(who: &str, attention: &Attention) -> String {
         Attention::NumberVanished { number } => {
             format!("{number} is not in its order any more; its last status stays")
         }
+        Attention::HoldersDenied { code } => format!(
+            "whether another id holds {who} cannot be asked ({code}): the credentials lack connect:ListPhoneNumbersV2"
+        ),
         Attention::AccessDenied { code, .. } => format!("{who} is refused to these credentials ({code})"),
     }
 }
@@ -163,6 +188,10 @@ pub fn of_scope(scope: &ScopeKey, account: &str, event: &ScopeEvent) -> String {
                 "the credentials for {who} do not work ({code}): nothing of it is looked at until that is mended"
             ),
         },
+        ScopeEvent::Suspect { missing } => format!(
+            "{} of {who} went missing at once: are these the credentials of another account? None is called missing until one of them is seen again",
+            counted(*missing)
+        ),
         ScopeEvent::Recovered { condition, duration } => {
             format!("{who} is no longer {} after {}", condition.as_str(), span(*duration))
         }

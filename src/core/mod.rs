@@ -19,6 +19,7 @@ pub mod schedule;
 pub mod scope;
 pub mod state;
 pub mod step;
+pub mod suspicion;
 pub mod time;
 pub mod watchlist;
 pub mod window;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::time::Timestamp;
 
 /// The outcome of one look, as far as it concerns the order, its scope, or the service.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Observation {
     /// The service described the order.
     Seen(Sighting),
@@ -16,7 +16,12 @@ pub enum Observation {
     Missing {
         /// The service's message.
         message: Option<String>,
+        /// Whether so much of its scope went missing at once that this confirms nothing
+        /// (see [`suspicion`](super::suspicion)).
+        suspect: bool,
     },
+    /// Who else holds the number of this id was asked.
+    Elsewhere(Elsewhere),
     /// The account's quota is used up. Nobody's fault.
     Throttled {
         /// How long the service asks to be left alone.
@@ -46,7 +51,31 @@ pub enum Observation {
         detail: String,
     },
     /// Nothing was looked at, but a time that matters has come.
+    #[default]
     Elapsed,
+}
+
+/// Who else holds the number of an id: a retry may have made a new id for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// The inquiry goes on; nothing is known yet.
+    Searching,
+    /// No other id holds it.
+    Nobody,
+    /// Another id holds it.
+    Held {
+        /// That id.
+        by: String,
+        /// Its status, if it had one.
+        status: Option<Word<Progress>>,
+    },
+    /// It could not be asked.
+    Unknown {
+        /// Why, for people.
+        why: String,
+        /// The error code, where it is refused: then a person has to act.
+        refused: Option<String>,
+    },
 }
 
 /// What did not work.
@@ -94,9 +123,21 @@ pub enum Sighting {
     Connect(ConnectNumber),
 }
 
+/// Which kind of call an answer came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Source {
+    /// A call about this order alone.
+    #[default]
+    Own,
+    /// A list of many, which may be behind.
+    List,
+}
+
 /// A Chime phone-number order as the service describes it. Nothing in it is required.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChimeOrder {
+    /// Where it was described.
+    pub source: Source,
     /// The order's status, if it had one.
     pub status: Option<Word<ChimeStatus>>,
     /// Whether it is a porting order.

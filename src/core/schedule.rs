@@ -1,6 +1,7 @@
 //! Whose turn it is within a scope: earliest due first, and never two looks of one order.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use super::order::Stream;
 use super::time::Timestamp;
@@ -16,14 +17,14 @@ pub struct Schedule {
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Waiting(Timestamp),
-    InFlight { then: Option<Timestamp> },
+    InFlight { taken: Timestamp, then: Option<Timestamp> },
 }
 
 impl Schedule {
     /// The order wants a look at `at`, whatever it wanted before. While one is in flight the wish waits for its end.
     pub fn request(&mut self, who: Stream, at: Timestamp) {
         match self.places.get_mut(&who) {
-            Some(Place::InFlight { then }) => *then = Some(at),
+            Some(Place::InFlight { then, .. }) => *then = Some(at),
             Some(Place::Waiting(before)) => {
                 self.queue.remove(&(*before, who));
                 *before = at;
@@ -39,7 +40,7 @@ impl Schedule {
     /// The order wants no look any more. One in flight ends as it ends.
     pub fn forget(&mut self, who: Stream) {
         match self.places.get_mut(&who) {
-            Some(Place::InFlight { then }) => *then = None,
+            Some(Place::InFlight { then, .. }) => *then = None,
             Some(Place::Waiting(before)) => {
                 self.queue.remove(&(*before, who));
                 self.places.remove(&who);
@@ -65,15 +66,49 @@ impl Schedule {
 
     /// The order that is due first, due or not: the probe of an outage.
     pub fn take_first(&mut self) -> Option<Stream> {
-        let (_, who) = self.queue.pop_first()?;
-        self.places.insert(who, Place::InFlight { then: None });
+        let (taken, who) = self.queue.pop_first()?;
+        self.places.insert(who, Place::InFlight { taken, then: None });
         self.in_flight += 1;
         Some(who)
     }
 
+    /// The look of an order brought nothing: it wants another one at the place it had.
+    pub fn keep_place(&mut self, who: Stream) {
+        if let Some(Place::InFlight { taken, then }) = self.places.get_mut(&who) {
+            *then = Some(*taken);
+        }
+    }
+
+    /// The order wants a look by `at`, if it wants one at all.
+    pub fn hasten(&mut self, who: Stream, at: Timestamp) {
+        let wanted = match self.places.get(&who) {
+            Some(Place::Waiting(wanted)) => Some(*wanted),
+            Some(Place::InFlight { then, .. }) => *then,
+            None => None,
+        };
+        if wanted.is_some_and(|wanted| wanted > at) {
+            self.request(who, at);
+        }
+    }
+
+    /// The clock by which the wishes were made went back by so much: they are as far away as they were.
+    pub fn move_back(&mut self, by: Duration) {
+        for place in self.places.values_mut() {
+            match place {
+                Place::Waiting(at) => *at = at.minus(by),
+                Place::InFlight { taken, then } => {
+                    *taken = taken.minus(by);
+                    *then = then.map(|at| at.minus(by));
+                }
+            }
+        }
+        self.queue =
+            std::mem::take(&mut self.queue).into_iter().map(|(at, who)| (at.minus(by), who)).collect();
+    }
+
     /// A look ended; what was wished meanwhile takes its place.
     pub fn finished(&mut self, who: Stream) {
-        if let Some(Place::InFlight { then }) = self.places.get(&who).copied() {
+        if let Some(Place::InFlight { then, .. }) = self.places.get(&who).copied() {
             self.in_flight -= 1;
             self.places.remove(&who);
             if let Some(at) = then {
@@ -141,6 +176,44 @@ mod tests {
         schedule.finished(who(1));
         assert_eq!(schedule.take_due(at(9)), Some(who(1)), "the wish was kept");
         assert_eq!((schedule.in_flight(), schedule.len()), (1, 1));
+    }
+
+    #[test]
+    fn who_was_turned_away_keeps_the_place() {
+        let mut schedule = Schedule::default();
+        schedule.request(who(1), at(1));
+        schedule.request(who(2), at(2));
+        assert_eq!(schedule.take_due(at(9)), Some(who(1)));
+        schedule.keep_place(who(1));
+        schedule.finished(who(1));
+        assert_eq!(schedule.take_due(at(9)), Some(who(1)));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_delays_nobody() {
+        let mut schedule = Schedule::default();
+        for n in 1..=3 {
+            schedule.request(who(n), at(3600 + i64::from(n)));
+        }
+        assert_eq!(schedule.take_first(), Some(who(1)));
+        schedule.request(who(1), at(3609));
+        schedule.move_back(Duration::from_hours(1));
+        assert_eq!((schedule.next_due(), schedule.overdue(at(3))), (Some(at(2)), 2));
+        schedule.finished(who(1));
+        let order: Vec<_> = std::iter::from_fn(|| schedule.take_due(at(9))).collect();
+        assert_eq!(order, [who(2), who(3), who(1)]);
+    }
+
+    #[test]
+    fn a_wish_can_be_hastened_and_none_is_made() {
+        let mut schedule = Schedule::default();
+        schedule.request(who(1), at(9));
+        schedule.request(who(2), at(3));
+        for n in 1..=3 {
+            schedule.hasten(who(n), at(5));
+        }
+        assert_eq!((schedule.overdue(at(5)), schedule.len()), (2, 2));
+        assert_eq!(schedule.next_due(), Some(at(3)), "never put off");
     }
 
     #[test]

@@ -14,6 +14,8 @@ use super::event::{Condition, ScopeEvent, ScopeKey};
 use super::limiter::Limiter;
 use super::observation::{Observation, Outage, Reach};
 use super::order::Stream;
+use super::state::Order;
+use super::suspicion::Suspicion;
 use super::time::{Now, Tick, Timestamp};
 
 /// A scope is called throttled until this long after its last 429.
@@ -59,6 +61,7 @@ pub struct Scope {
     refused: BTreeSet<Stream>,
     /// Orders whose last looks, in a row, made no sense.
     senseless: BTreeSet<Stream>,
+    suspicion: Suspicion,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +69,17 @@ struct Denial {
     since: Timestamp,
     probe_at: Tick,
     probing: bool,
+}
+
+/// What became of an answer in its scope.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// What it means for its order.
+    pub observation: Observation,
+    /// What there is to say of the scope.
+    pub events: Vec<ScopeEvent>,
+    /// Orders that are worth a look at once.
+    pub again: Vec<Stream>,
 }
 
 /// Whether the next look may start.
@@ -105,6 +119,7 @@ impl Scope {
             denied: None,
             refused: BTreeSet::new(),
             senseless: BTreeSet::new(),
+            suspicion: Suspicion::default(),
         }
     }
 
@@ -122,6 +137,7 @@ impl Scope {
             self.breaker.resume_open(now.tick);
         }
         self.denied = memory.denied_since.map(|since| Denial { since, probe_at: now.tick, probing: false });
+        self.suspicion.resume(memory.suspect_since, memory.accepted_at);
     }
 
     /// What is to be remembered.
@@ -135,6 +151,8 @@ impl Scope {
             throttled: self.throttled,
             unavailable_since: self.unavailable_since,
             denied_since: self.denied.map(|denial| denial.since),
+            suspect_since: self.suspicion.raised(),
+            accepted_at: self.suspicion.accepted(),
         }
     }
 
@@ -198,8 +216,53 @@ impl Scope {
         }
     }
 
+    /// A look at an order ended, in a scope that looks at so many.
+    pub fn hear(&mut self, order: &Order, observation: Observation, orders: usize, now: Now) -> Heard {
+        let who = order.stream();
+        let mut heard = Heard { observation: self.judge(who, observation), ..Heard::default() };
+        self.weigh_absence(order, &mut heard, orders, now);
+        heard.events.extend(self.answered(who, &heard.observation, orders, now));
+        heard
+    }
+
+    /// A person says that what is missing is gone.
+    pub fn accept(&mut self, now: Now) -> Heard {
+        let mut heard = Heard::default();
+        if let Some((since, again)) = self.suspicion.accept(now.wall) {
+            heard.events.push(recovered(Condition::Suspect, since, now));
+            heard.again = again;
+        }
+        heard
+    }
+
+    /// Whether an absence is believed.
+    fn weigh_absence(&mut self, order: &Order, heard: &mut Heard, orders: usize, now: Now) {
+        let doubted = order.state.absence.since().is_some();
+        match &mut heard.observation {
+            Observation::Missing { suspect, .. } if order.may_be_missing(now.wall) => {
+                if let Some(missing) = self.suspicion.missing(order.stream(), !doubted, orders, now) {
+                    heard.events.push(ScopeEvent::Suspect { missing: missing as u64 });
+                }
+                *suspect = self.suspicion.raised().is_some();
+            }
+            Observation::Seen(_) => {
+                if let Some((since, again)) = self.suspicion.seen(order.stream(), doubted) {
+                    heard.events.push(recovered(Condition::Suspect, since, now));
+                    heard.again = again;
+                }
+            }
+            Observation::Missing { .. }
+            | Observation::Elsewhere(_)
+            | Observation::Throttled { .. }
+            | Observation::Unavailable { .. }
+            | Observation::Denied { .. }
+            | Observation::Malformed { .. }
+            | Observation::Elapsed => {}
+        }
+    }
+
     /// Whose an observation is: what three orders in a row say is not the orders' fault.
-    pub fn judge(&mut self, who: Stream, observation: Observation) -> Observation {
+    fn judge(&mut self, who: Stream, observation: Observation) -> Observation {
         match observation {
             Observation::Denied { reach: Reach::Order, code, message, clock_offset_s } => {
                 self.refused.insert(who);
@@ -222,12 +285,13 @@ impl Scope {
             Observation::Throttled { .. }
             | Observation::Unavailable { .. }
             | Observation::Denied { reach: Reach::Scope, .. }
+            | Observation::Elsewhere(_)
             | Observation::Elapsed => observation,
         }
     }
 
     /// A look ended. `orders` is how many the scope looks at.
-    pub fn answered(
+    fn answered(
         &mut self,
         who: Stream,
         observation: &Observation,
@@ -264,7 +328,7 @@ impl Scope {
                     events.push(ScopeEvent::Denied { code, reason, clock_offset_s: *clock_offset_s });
                 }
             }
-            Observation::Seen(_) | Observation::Missing { .. } => {
+            Observation::Seen(_) | Observation::Missing { .. } | Observation::Elsewhere(_) => {
                 self.limiter.answered(now.tick);
                 events.extend(self.end_denial(now));
             }
@@ -285,7 +349,13 @@ impl Scope {
 
     /// What the time brings: five minutes without a 429.
     pub fn tell_time(&mut self, now: Now) -> Option<ScopeEvent> {
-        let spell = self.throttled.filter(|spell| now.wall.since(spell.last) >= THROTTLED_FOR)?;
+        let spell = self.throttled.as_mut()?;
+        // A 429 from after now is one from before the clock stepped back.
+        spell.last = spell.last.min(now.wall);
+        let spell = *spell;
+        if now.wall.since(spell.last) < THROTTLED_FOR {
+            return None;
+        }
         self.throttled = None;
         Some(recovered(Condition::Throttled, spell.since, now))
     }
@@ -329,6 +399,10 @@ pub struct ScopeMemory {
     pub unavailable_since: Option<Timestamp>,
     /// Since when the credentials are refused.
     pub denied_since: Option<Timestamp>,
+    /// Since when so much is missing that the credentials may be another account's.
+    pub suspect_since: Option<Timestamp>,
+    /// When a person last said that what is missing is gone.
+    pub accepted_at: Option<Timestamp>,
 }
 
 /// A condition that lasts.

@@ -68,10 +68,13 @@ pub struct Looked {
     pub due_at: Option<Timestamp>,
     /// When a time that matters comes though nobody looks: a mark, a window's end, a stall; `None` is never.
     pub wake_at: Option<Timestamp>,
-    /// When the request began whose answer was applied last. An answer to an earlier request is stale.
-    pub asked_at: Option<Timestamp>,
-    /// When the service last said something of this order: described it, or did not know it.
+    /// When the service last said something of this order: described it, or did not know it. An answer to a request from
+    /// before it is stale.
     pub answered_at: Option<Timestamp>,
+    /// The last look that saw it not FAILED. Of several numbers, the last that showed any.
+    pub not_failed_at: Option<Timestamp>,
+    /// When it was last asked who else holds the number.
+    pub elsewhere_at: Option<Timestamp>,
     /// Looks in a row that were this order's own fault.
     pub faults: u32,
 }
@@ -85,8 +88,10 @@ pub struct State {
     pub changed_at: Timestamp,
     /// Whether the service knows it.
     pub presence: Presence,
-    /// Since when it is missing without a second look having said so.
-    pub doubt: Option<Timestamp>,
+    /// Why it is not called missing, although the last look did not find it.
+    pub absence: Absence,
+    /// Whether the last that was said of it is that it was not found.
+    pub not_found_told: bool,
     /// What only its provider has.
     pub subject: Subject,
     /// Unknown words that were reported.
@@ -109,7 +114,8 @@ impl State {
             first_watched: now,
             changed_at: now,
             presence: Presence::Unseen,
-            doubt: None,
+            absence: Absence::None,
+            not_found_told: false,
             subject: match provider {
                 Provider::Chime => Subject::Chime(Chime::default()),
                 Provider::Connect => Subject::Connect(Connect::default()),
@@ -119,6 +125,42 @@ impl State {
             blocked: false,
             refused: false,
             numbers: BTreeMap::new(),
+        }
+    }
+}
+
+impl State {
+    /// The look that first did not find it, while a second one is awaited to say so too.
+    pub fn doubted_since(&self) -> Option<Timestamp> {
+        match self.absence {
+            Absence::Doubted { since } => Some(since),
+            Absence::None | Absence::Young { .. } | Absence::Suspect { .. } => None,
+        }
+    }
+
+    /// Brings times that lie ahead of `now` back to it: the clock that they were read from was ahead, and a grace, a stall
+    /// or a window that is counted from them would last as much too long.
+    pub(super) fn bound(&mut self, now: Timestamp) {
+        self.first_watched = self.first_watched.min(now);
+        self.changed_at = self.changed_at.min(now);
+        if let Presence::Gone { since } = &mut self.presence {
+            *since = now.min(*since);
+        }
+        match &mut self.absence {
+            Absence::None | Absence::Young { .. } => {}
+            Absence::Doubted { since } | Absence::Suspect { since } => *since = now.min(*since),
+        }
+        for number in self.numbers.values_mut() {
+            match &mut number.status {
+                Status::NeverSeen => {}
+                Status::InProgress { since, .. }
+                | Status::Claimed { since }
+                | Status::Failed { since, .. }
+                | Status::Released { since } => *since = now.min(*since),
+            }
+            if let WindowState::Open(window) = &mut number.window {
+                window.bound(now);
+            }
         }
     }
 }
@@ -135,6 +177,39 @@ pub enum Presence {
         /// Since when.
         since: Timestamp,
     },
+}
+
+/// Why an order that a look did not find is not called missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Absence {
+    /// The last answer found it, or its absence is confirmed ([`Presence::Gone`]).
+    #[default]
+    None,
+    /// It is young, and creation is eventually consistent: this says nothing before `until`.
+    Young {
+        /// `missing_grace` after it was first watched.
+        until: Timestamp,
+    },
+    /// One look said so; a second one `missing_confirm` later has to say it again.
+    Doubted {
+        /// The first one.
+        since: Timestamp,
+    },
+    /// So much of its scope went missing at once that the credentials of another account are likelier.
+    Suspect {
+        /// The first look that said so.
+        since: Timestamp,
+    },
+}
+
+impl Absence {
+    /// The look that first did not find it, where that counts.
+    pub fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::None | Self::Young { .. } => None,
+            Self::Doubted { since } | Self::Suspect { since } => Some(since),
+        }
+    }
 }
 
 /// What only one provider's orders have.
@@ -166,6 +241,30 @@ pub struct Connect {
     pub current: String,
     /// The instance or traffic distribution group.
     pub target: Option<String>,
+    /// Who else holds the number, as last asked.
+    pub other: Other,
+}
+
+/// Who else holds the number of a Connect id: a retry may have made a new id.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Other {
+    /// There was no need to ask.
+    #[default]
+    NotAsked,
+    /// Nobody.
+    Nobody,
+    /// Another id.
+    Held {
+        /// That id.
+        by: String,
+        /// The provider's word for its status.
+        raw: Option<String>,
+    },
+    /// It could not be asked.
+    Unknown {
+        /// Why, for people.
+        why: String,
+    },
 }
 
 /// One number of an order.
@@ -175,8 +274,8 @@ pub struct Number {
     pub status: Status,
     /// The provider's word, as last seen.
     pub raw: Option<String>,
-    /// Whether it was seen CLAIMED since it was last RELEASED: what fails after that is an update.
-    pub claimed_before: bool,
+    /// How it is known that it was CLAIMED since it was last RELEASED: what fails after that is an update.
+    pub claimed_before: Option<ClaimedBefore>,
     /// Whether the operation that the list declares still holds: until a first outcome is followed by `IN_PROGRESS`.
     pub declared_holds: bool,
     /// Its retry window.
@@ -190,12 +289,24 @@ impl Default for Number {
         Self {
             status: Status::NeverSeen,
             raw: None,
-            claimed_before: false,
+            claimed_before: None,
             declared_holds: true,
             window: WindowState::Never,
             place: Place::Listed,
         }
     }
+}
+
+/// How it is known that a number was CLAIMED before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClaimedBefore {
+    /// A look saw it.
+    Seen {
+        /// The first one.
+        at: Timestamp,
+    },
+    /// The list declares an update, and only what was claimed can be updated.
+    Declared,
 }
 
 /// Whether a Chime order still has a number that it had.
@@ -264,14 +375,15 @@ pub struct Cause {
     pub basis: CauseBasis,
 }
 
-/// How we know which operation a status belongs to.
+/// How we know which operation a status belongs to. The service's answer does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
 pub enum CauseBasis {
     /// The watch list says so.
     Declared,
-    /// From whether the number was ever seen CLAIMED.
-    Inferred,
+    /// Inferred: it was never seen CLAIMED, so it is a claim.
+    NeverClaimed,
+    /// Inferred: it was CLAIMED before, so it is an update.
+    ClaimedBefore,
 }
 
 impl CauseBasis {
@@ -279,7 +391,7 @@ impl CauseBasis {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Declared => "declared",
-            Self::Inferred => "inferred",
+            Self::NeverClaimed | Self::ClaimedBefore => "inferred",
         }
     }
 }

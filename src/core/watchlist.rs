@@ -19,7 +19,7 @@ pub fn track(stored: Option<&Order>, watch: Watch, now: Timestamp) -> Option<Ste
     let Some(stored) = stored else {
         let mut order = Order::new(watch, now);
         order.generation = 1;
-        order.looked.wake_at = cadence::next_wake(&order);
+        order.looked.wake_at = cadence::next_wake(&order, now);
         return Some(Step { order, events: vec![OrderEvent::Tracked] });
     };
     if stored.tracked && stored.watch == watch {
@@ -33,7 +33,7 @@ pub fn track(stored: Option<&Order>, watch: Watch, now: Timestamp) -> Option<Ste
     } else {
         stored.looked.due_at.into_iter().chain(cadence::next_look(&order, now)).min()
     };
-    order.looked.wake_at = cadence::next_wake(&order);
+    order.looked.wake_at = cadence::next_wake(&order, now);
     Some(Step { order, events })
 }
 

@@ -18,8 +18,47 @@ pub enum WindowState {
     Never,
     /// It is running.
     Open(Window),
-    /// It is over: resolved, released, or past its latest end. It stands as it was last.
-    Closed(Window),
+    /// It is over.
+    Closed(Closed),
+}
+
+/// A window that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// As it was last.
+    pub window: Window,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When that was known.
+    pub at: Timestamp,
+}
+
+/// How a window ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The number was claimed.
+    Claimed,
+    /// Another id claimed the number.
+    ClaimedElsewhere {
+        /// That id.
+        other_id: String,
+    },
+    /// Its latest end has passed; nobody has seen the number released.
+    Unconfirmed,
+    /// The number is gone.
+    Released,
+}
+
+impl Outcome {
+    /// The word of the record.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::ClaimedElsewhere { .. } => "claimed_elsewhere",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Released => "released",
+        }
+    }
 }
 
 impl WindowState {
@@ -30,6 +69,13 @@ impl WindowState {
             Self::Never | Self::Closed(_) => None,
         }
     }
+
+    /// Ends the window, if it is open. Returns it.
+    pub(super) fn close(&mut self, outcome: Outcome, at: Timestamp) -> Option<Window> {
+        let window = self.open()?.clone();
+        *self = Self::Closed(Closed { window: window.clone(), outcome, at });
+        Some(window)
+    }
 }
 
 /// An open window.
@@ -39,6 +85,12 @@ pub struct Window {
     pub id: String,
     /// Why its earliest end is what it is.
     pub basis: WindowBasis,
+    /// What the earliest end is counted from; `None` where nothing is known of the claim's start.
+    pub counted_from: Option<Timestamp>,
+    /// How long the service gives, as the list said when it was opened.
+    pub length: Duration,
+    /// The last look that showed another failure: the latest end is counted from it.
+    pub failed_at: Timestamp,
     /// The number may be released from here on. Never moves later.
     pub earliest: Timestamp,
     /// The number is released by then, unless the service counts from something unseen. Never before `earliest`.
@@ -102,22 +154,49 @@ impl Window {
         };
         // A start that lies after `now` (a clock that stepped back, a typing error) must not move the end later than a
         // failure right now would.
-        let (earliest, basis) = match counted.map(|(at, basis)| (at.min(now).plus(terms.length), basis)) {
+        let counted = counted.map(|(at, basis)| (at.min(now), basis));
+        let (earliest, basis) = match counted.map(|(at, basis)| (at.plus(terms.length), basis)) {
             None => (now, WindowBasis::FailureFirstSeen),
             Some((end, _)) if end <= now => (now, WindowBasis::AlreadyPast),
             Some(counted) => counted,
         };
-        Self { id, basis, earliest, latest: now.plus(terms.length).max(earliest), warned: None }
+        Self {
+            id,
+            basis,
+            counted_from: counted.map(|(at, _)| at),
+            length: terms.length,
+            failed_at: now,
+            earliest,
+            latest: now.plus(terms.length),
+            warned: None,
+        }
     }
 
     /// A window for a claim that failed again, seen at `now`, after its window was closed.
     pub fn reopen(terms: &WindowTerms, now: Timestamp, id: String) -> Self {
-        Self { id, basis: WindowBasis::Reopened, earliest: now, latest: now.plus(terms.length), warned: None }
+        Self {
+            id,
+            basis: WindowBasis::Reopened,
+            counted_from: None,
+            length: terms.length,
+            failed_at: now,
+            earliest: now,
+            latest: now.plus(terms.length),
+            warned: None,
+        }
     }
 
     /// Another failure was seen at `now`: the service may count from it, so only `latest` moves.
-    pub fn failed_again(&mut self, terms: &WindowTerms, now: Timestamp) {
-        self.latest = self.latest.max(now.plus(terms.length));
+    pub fn failed_again(&mut self, now: Timestamp) {
+        self.failed_at = self.failed_at.max(now);
+        self.latest = self.failed_at.plus(self.length);
+    }
+
+    /// No end lies further ahead than a failure right now would put it: else the clock that it was counted by was ahead.
+    pub(super) fn bound(&mut self, now: Timestamp) {
+        self.failed_at = self.failed_at.min(now);
+        self.latest = self.failed_at.plus(self.length);
+        self.earliest = self.earliest.min(self.latest);
     }
 
     /// The mark to warn at, if one is due. Several at once are one warning, at the smallest.
@@ -188,9 +267,9 @@ mod tests {
         let terms = WindowTerms::default();
         let mut window = Window::open(&terms, start(None, Some(0), Some(1)), at(2), "w".into());
         let earliest = window.earliest;
-        window.failed_again(&terms, at(10));
+        window.failed_again(at(10));
         assert_eq!((window.earliest, window.latest), (earliest, at(34)));
-        window.failed_again(&terms, at(5));
+        window.failed_again(at(5));
         assert_eq!(window.latest, at(34), "a clock that stepped back moves it no earlier");
     }
 

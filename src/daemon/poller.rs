@@ -17,12 +17,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Lane};
 use super::journal::{Journal, Written};
 use crate::clock::Clock;
 use crate::core::event::{DaemonEvent, OrderEvent};
-use crate::core::look;
-use crate::core::observation::{Observation, Reach};
+use crate::core::inquiry::{self, Answer, Errand, Inquiry};
+use crate::core::observation::{Elsewhere, Observation, Reach};
 use crate::core::order::Stream;
 use crate::core::record::{self, Context, Record, Style};
 use crate::core::schedule::Schedule;
@@ -30,11 +30,14 @@ use crate::core::scope::Grant;
 use crate::core::state::Order;
 use crate::core::step::Step;
 use crate::core::time::{Now, Tick, Timestamp};
+use crate::core::{cadence, look};
 use crate::provider::{Ask, Look};
 use crate::store::{Change, Scheduled, Store, StoreError};
 
 /// Answers and due times that are applied in one transaction at most.
 const BATCH_MOST: usize = 500;
+/// The wall clock went back if it did by this much since the turn before; less is how clocks are set right.
+const CLOCK_STEP: Duration = Duration::from_secs(1);
 /// The longest sleep: a wall clock that jumps ahead is noticed within it.
 const SLEEP_MOST: Duration = Duration::from_secs(10);
 /// How long looks in flight get at the stop. They are repeatable, so they are dropped after it.
@@ -62,6 +65,40 @@ struct Once {
     unanswered: u64,
 }
 
+/// A look in flight.
+#[derive(Debug)]
+struct Flight {
+    /// The order as it is. What becomes of it meanwhile is put here too.
+    order: Order,
+    /// The inquiry that the look is part of; else it is at the order itself.
+    inquiry: Option<Inquiry>,
+    /// Whether the order moved on in the store in a way that is not known here: the answer says nothing of it any more.
+    void: bool,
+}
+
+impl Once {
+    /// Counts a look that had no answer, and those that will not be had.
+    fn count(&mut self, observation: &Observation, lane: &mut Lane) {
+        self.unanswered += u64::from(is_no_answer(observation));
+        let refused = matches!(observation, Observation::Denied { reach: Reach::Scope, .. });
+        if refused || lane.scope.is_unavailable() {
+            self.unanswered += lane.schedule.clear();
+        }
+    }
+}
+
+/// Whether a look ended without an answer of the service about the order.
+fn is_no_answer(observation: &Observation) -> bool {
+    match observation {
+        Observation::Unavailable { .. } | Observation::Denied { .. } | Observation::Malformed { .. } => true,
+        Observation::Seen(_)
+        | Observation::Missing { .. }
+        | Observation::Elsewhere(_)
+        | Observation::Throttled { .. }
+        | Observation::Elapsed => false,
+    }
+}
+
 /// The loop's state.
 #[derive(Debug)]
 pub(super) struct Poller<S, L, C> {
@@ -71,8 +108,12 @@ pub(super) struct Poller<S, L, C> {
     fleet: Fleet,
     journal: Journal<S>,
     wakes: Schedule,
-    flying: HashMap<Stream, Order>,
-    looks: JoinSet<(Stream, Timestamp, Observation)>,
+    flying: HashMap<Stream, Flight>,
+    /// Questions after who else holds a number, between two of their requests.
+    inquiries: HashMap<Stream, Inquiry>,
+    looks: JoinSet<(Stream, Timestamp, Answer)>,
+    /// The time of the turn before.
+    before: Now,
     style: Style,
     once: Option<Once>,
 }
@@ -85,6 +126,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         style: Style,
         once: bool,
     ) -> Self {
+        let before = clock.now();
         Self {
             store,
             look,
@@ -93,7 +135,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             journal,
             wakes: Schedule::default(),
             flying: HashMap::new(),
+            inquiries: HashMap::new(),
             looks: JoinSet::new(),
+            before,
             style,
             once: once.then_some(Once { unanswered: 0 }),
         }
@@ -166,6 +210,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     /// Starts every look that may start.
     async fn dispatch(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
+        self.notice_clock(now);
         if self.journal.blocked_until().is_some_and(|until| until > now.tick) {
             return Ok(());
         }
@@ -194,17 +239,34 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         Ok(())
     }
 
+    /// A wall clock that went back must not put off what was to come after a while. One that went ahead needs nothing: what
+    /// is due by it is due, as after a sleep of the machine.
+    fn notice_clock(&mut self, now: Now) {
+        let expected = self.before.wall.plus(now.tick.since(self.before.tick));
+        let back = expected.since(now.wall);
+        if back >= CLOCK_STEP {
+            tracing::warn!(
+                back_s = back.as_secs(),
+                "the clock went back; looks come when they would have come"
+            );
+            self.fleet.lanes.iter_mut().for_each(|lane| lane.schedule.move_back(back));
+        }
+        self.before = now;
+    }
+
     fn start(&mut self, granted: &[Stream], orders: Vec<Order>, now: Now) {
         for order in orders {
             let who = order.stream();
+            let inquiry = self.inquiries.remove(&who);
+            let itself = || Errand::Itself(order.watch.declared.ask.clone());
             let ask = Ask {
                 key: order.watch.key.clone(),
-                ask: order.watch.declared.ask.clone(),
+                errand: inquiry.as_ref().map_or_else(itself, Inquiry::errand),
                 timeout: order.watch.terms.policy.poll.timeout,
             };
             let (look, asked_at) = (Arc::clone(&self.look), now.wall);
             self.looks.spawn(async move { (who, asked_at, look.look(ask).await) });
-            self.flying.insert(who, order);
+            self.flying.insert(who, Flight { order, inquiry, void: false });
         }
         for who in granted.iter().filter(|who| !self.flying.contains_key(who)) {
             tracing::error!(order = %who, "a scheduled order is not in the store");
@@ -237,7 +299,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     }
 
     /// An answer and those that came with it.
-    fn gather(&mut self, first: Joined) -> Vec<(Stream, Timestamp, Observation)> {
+    fn gather(&mut self, first: Joined) -> Vec<(Stream, Timestamp, Answer)> {
         let mut answers = Vec::new();
         let mut next = Some(first);
         while let Some(joined) = next {
@@ -251,73 +313,88 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         answers
     }
 
-    async fn apply_answers(
-        &mut self,
-        answers: Vec<(Stream, Timestamp, Observation)>,
-    ) -> Result<(), StoreError> {
+    async fn apply_answers(&mut self, answers: Vec<(Stream, Timestamp, Answer)>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut changes = Vec::new();
-        for (who, asked_at, observation) in answers {
-            let observation = self.answer_to_scope(who, observation, now);
-            let Some(order) = self.flying.remove(&who) else { continue };
-            let step = look::apply(&order, &observation, Some(asked_at), now.wall);
-            let observed = matches!(observation, Observation::Seen(_) | Observation::Missing { .. });
-            self.reschedule(who, &step.order, &observation);
-            changes.extend(self.note(&order, step, observed, now));
+        for (who, asked_at, answer) in answers {
+            let Some(Flight { order, inquiry, void }) = self.flying.remove(&who) else { continue };
+            let observation = self.understand(who, answer, inquiry);
+            let observation = self.answer_to_scope(&order, observation, now);
+            if !void {
+                let step = look::apply(&order, &observation, Some(asked_at), now.wall);
+                let observed = matches!(observation, Observation::Seen(_) | Observation::Missing { .. });
+                self.reschedule(who, &step.order, &observation, now);
+                changes.extend(self.note(&order, step, observed, now));
+            }
+            if let Some(lane) = self.fleet.home(who) {
+                lane.schedule.finished(who);
+            }
         }
         self.write(changes, now).await
     }
 
-    /// What the answer means for its scope. Returns whose it is after that.
-    fn answer_to_scope(&mut self, who: Stream, observation: Observation, now: Now) -> Observation {
-        let Some(lane) = self.fleet.home(who) else { return observation };
-        let observation = lane.scope.judge(who, observation);
-        let events = lane.scope.answered(who, &observation, lane.schedule.len(), now);
-        let records = lane.records(events, now);
-        let memory = lane.scope.memory(now);
-        lane.schedule.finished(who);
-        self.journal.scope(lane.scope.key().clone(), memory, records, now.tick);
+    /// What an answer says, of the order itself or of who else holds its number.
+    fn understand(&mut self, who: Stream, answer: Answer, inquiry: Option<Inquiry>) -> Observation {
+        let Some(mut inquiry) = inquiry else {
+            return match answer {
+                Answer::Observed(observation) => observation,
+                Answer::Page(_) => {
+                    Observation::Malformed { detail: "a list that nobody asked for".to_owned() }
+                }
+            };
+        };
+        let observation = inquiry.answered(answer);
+        if inquiry.goes_on_after(&observation) {
+            self.inquiries.insert(who, inquiry);
+        }
         observation
     }
 
+    /// What the answer means for its scope. Returns what it means for its order after that.
+    fn answer_to_scope(&mut self, order: &Order, observation: Observation, now: Now) -> Observation {
+        let Some(lane) = self.fleet.home(order.stream()) else { return observation };
+        let heard = lane.scope.hear(order, observation, lane.schedule.len(), now);
+        let records = lane.records(heard.events, now);
+        let memory = lane.scope.memory(now);
+        heard.again.iter().for_each(|again| lane.schedule.hasten(*again, now.wall));
+        self.journal.scope(lane.scope.key().clone(), memory, records, now.tick);
+        heard.observation
+    }
+
     /// When the order is looked at again.
-    fn reschedule(&mut self, who: Stream, order: &Order, observation: &Observation) {
+    fn reschedule(&mut self, who: Stream, order: &Order, observation: &Observation, now: Now) {
         let once = self.once.is_some();
         if let Some(wake) = order.looked.wake_at.filter(|_| !once) {
             self.wakes.request(who, wake);
         } else {
             self.wakes.forget(who);
         }
+        let answered = matches!(observation, Observation::Seen(_) | Observation::Missing { .. });
+        if answered && inquiry::is_wanted(order, now.wall) {
+            self.inquiries.extend(Inquiry::begin(order).map(|inquiry| (who, inquiry)));
+        }
+        let asks_on = self.inquiries.contains_key(&who) || order.state.doubted_since().is_some();
         let Some(lane) = self.fleet.home(who) else { return };
-        let again = match observation {
-            Observation::Throttled { .. } => true,
-            Observation::Seen(_) | Observation::Missing { .. } => !once || order.state.doubt.is_some(),
-            Observation::Unavailable { .. }
+        match observation {
+            Observation::Throttled { .. } | Observation::Elsewhere(Elsewhere::Searching) => {
+                lane.schedule.keep_place(who);
+            }
+            Observation::Denied { reach: Reach::Scope, .. } if !once => lane.schedule.keep_place(who),
+            Observation::Seen(_)
+            | Observation::Missing { .. }
+            | Observation::Elsewhere(_)
+            | Observation::Unavailable { .. }
             | Observation::Denied { .. }
             | Observation::Malformed { .. }
-            | Observation::Elapsed => !once,
-        };
-        match order.looked.due_at.filter(|_| again) {
-            Some(due) => lane.schedule.request(who, due),
-            None => lane.schedule.forget(who),
+            | Observation::Elapsed => {
+                match order.looked.due_at.filter(|_| !once || asks_on && !is_no_answer(observation)) {
+                    Some(due) => lane.schedule.request(who, due),
+                    None => lane.schedule.forget(who),
+                }
+            }
         }
         if let Some(once) = &mut self.once {
-            match observation {
-                Observation::Unavailable { .. } | Observation::Malformed { .. } => once.unanswered += 1,
-                Observation::Denied { reach, .. } => {
-                    once.unanswered += 1;
-                    if *reach == Reach::Scope {
-                        once.unanswered += lane.schedule.clear();
-                    }
-                }
-                Observation::Seen(_)
-                | Observation::Missing { .. }
-                | Observation::Throttled { .. }
-                | Observation::Elapsed => {}
-            }
-            if lane.scope.is_unavailable() {
-                once.unanswered += lane.schedule.clear();
-            }
+            once.count(observation, lane);
         }
     }
 
@@ -388,17 +465,23 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             }
             Err(error @ StoreError::Unusable { .. }) => return Err(error),
         };
-        orders.extend(due.iter().filter_map(|who| self.flying.get(who).cloned()));
+        orders.extend(due.iter().filter_map(|who| self.flying.get(who).map(|flight| flight.order.clone())));
         let mut changes = Vec::new();
         for order in orders {
             let who = order.stream();
-            let step = look::apply(&order, &Observation::Elapsed, None, now.wall);
+            let step = match cadence::look_first(&order, now.wall) {
+                Some(looked) => {
+                    self.hasten(who, now.wall);
+                    Step { order: Order { looked, ..order.clone() }, events: Vec::new() }
+                }
+                None => look::apply(&order, &Observation::Elapsed, None, now.wall),
+            };
             self.wakes.finished(who);
             if let Some(wake) = step.order.looked.wake_at {
                 self.wakes.request(who, wake);
             }
             if let Some(flying) = self.flying.get_mut(&who) {
-                *flying = step.order.clone();
+                flying.order = step.order.clone();
             }
             changes.extend(self.note(&order, step, false, now));
         }
@@ -406,6 +489,12 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             self.wakes.finished(*who);
         }
         self.write(changes, now).await
+    }
+
+    fn hasten(&mut self, who: Stream, at: Timestamp) {
+        if let Some(lane) = self.fleet.home(who) {
+            lane.schedule.hasten(who, at);
+        }
     }
 
     /// Writes; what was not written is done again.
@@ -420,7 +509,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             Written::NotNow { .. } => who,
         };
         for who in again {
-            self.flying.remove(&who);
+            if let Some(flight) = self.flying.get_mut(&who) {
+                flight.void = true;
+            }
             self.wakes.request(who, now.wall);
             if let Some(lane) = self.fleet.home(who) {
                 lane.schedule.request(who, now.wall);
@@ -487,7 +578,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     }
 }
 
-type Joined = Result<(Stream, Timestamp, Observation), tokio::task::JoinError>;
+type Joined = Result<(Stream, Timestamp, Answer), tokio::task::JoinError>;
 
 /// The order that a grant is for.
 fn next(grant: &Grant, schedule: &mut Schedule, now: Now) -> Option<(Stream, Grant)> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::lenient::{self, Object};
 use crate::aws;
-use crate::core::observation::{ChimeNumber, ChimeOrder, ChimeStatus, Progress};
+use crate::core::observation::{ChimeNumber, ChimeOrder, ChimeStatus, Progress, Source};
 
 pub use super::lenient::Unreadable;
 
@@ -27,6 +27,7 @@ pub fn read(body: &[u8], id: &str) -> Result<ChimeOrder, Unreadable> {
 /// What a `PhoneNumberOrder` says, of one order or in a list.
 fn describe(order: &Object) -> ChimeOrder {
     ChimeOrder {
+        source: Source::Own,
         status: lenient::word(order, "Status", ChimeStatus::parse),
         porting: lenient::text(order, "OrderType") == Some("Porting"),
         numbers: numbers(order),

@@ -53,7 +53,7 @@ const FORBIDDEN: [&str; 2] = ["AccessDenied", "Forbidden"];
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// The body describes the order.
+    /// The body says what was asked for.
     Described,
     /// It is no description, and this is what it is.
     Ruled(Observation),
@@ -84,7 +84,7 @@ fn refusal(provider: Provider, reply: &Reply) -> Observation {
     }
     let known_to_nobody = reply.status == 404 && code == not_found(provider);
     if known_to_nobody {
-        return Observation::Missing { message: message(&fault) };
+        return Observation::Missing { message: message(&fault), suspect: false };
     }
     if reply.status == 403 || (client_error && FORBIDDEN.contains(&plain)) {
         return denied(Reach::Order, reply, &fault);

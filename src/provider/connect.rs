@@ -1,4 +1,4 @@
-//! Amazon Connect: `DescribePhoneNumber`.
+//! Amazon Connect: `DescribePhoneNumber`. The list of who holds a number is in `holders.rs`.
 
 use serde_json::Value;
 

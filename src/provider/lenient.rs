@@ -25,6 +25,9 @@ pub enum Unreadable {
     /// The member that should hold the description is not there, or is no object.
     #[error("the body has no object {0:?}")]
     Without(&'static str),
+    /// The member that should hold the list is not there, or is no list.
+    #[error("the body has no list {0:?}")]
+    WithoutList(&'static str),
     /// It describes another order.
     #[error("the answer is about another id: {0:?}")]
     Another(String),
@@ -32,18 +35,39 @@ pub enum Unreadable {
 
 /// The object in the body's outer member.
 pub(super) fn outer(body: &[u8], member: &'static str) -> Result<Object, Unreadable> {
-    let body: Value =
-        serde_json::from_slice(body).map_err(|error| Unreadable::NotJson(mask::mask(&error.to_string())))?;
-    let Value::Object(mut members) = body else { return Err(Unreadable::Without(member)) };
-    let Some(Value::Object(inner)) = members.remove(member) else { return Err(Unreadable::Without(member)) };
-    Ok(inner)
+    match members(body)?.remove(member) {
+        Some(Value::Object(inner)) => Ok(inner),
+        _ => Err(Unreadable::Without(member)),
+    }
+}
+
+/// The list in one of the body's members, and the other members.
+pub(super) fn list(body: &[u8], member: &'static str) -> Result<(Vec<Value>, Object), Unreadable> {
+    let mut members = members(body)?;
+    match members.remove(member) {
+        Some(Value::Array(list)) => Ok((list, members)),
+        _ => Err(Unreadable::WithoutList(member)),
+    }
+}
+
+/// The body's members. A body that is JSON but no object has none.
+fn members(body: &[u8]) -> Result<Object, Unreadable> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Ok(Object::new()),
+        Err(error) => Err(Unreadable::NotJson(mask::mask(&error.to_string()))),
+    }
+}
+
+/// The last part of an ARN; an id that is none is its own.
+pub(super) fn bare(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
 }
 
 /// Whether the described id, where there is one, is the one asked for. An ARN stands for its last part.
 pub(super) fn same_id(described: Option<&str>, asked: &str) -> Result<(), Unreadable> {
     let Some(described) = described else { return Ok(()) };
-    let bare = described.rsplit('/').next().unwrap_or(described);
-    if bare.eq_ignore_ascii_case(asked) {
+    if bare(described).eq_ignore_ascii_case(asked) {
         Ok(())
     } else {
         Err(Unreadable::Another(mask::cut(&mask::mask(described), MAX_WORD).to_owned()))
@@ -68,9 +92,13 @@ pub(super) fn word<T>(
     Some(Word { known: parse(&raw), raw: mask::cut(&raw, MAX_WORD).to_owned() })
 }
 
-/// A phone number in E.164, as both services define it (`\+?[1-9]\d{1,14}`). With its plus, so that one number is one.
+/// A member that is a phone number: see [`number`].
 pub(super) fn e164(object: &Object, member: &str) -> Option<String> {
-    let number = text(object, member)?;
+    number(text(object, member)?)
+}
+
+/// A phone number in E.164, as both services define it (`\+?[1-9]\d{1,14}`). With its plus, so that one number is one.
+pub(super) fn number(number: &str) -> Option<String> {
     let digits = number.strip_prefix('+').unwrap_or(number);
     let valid = (2..=15).contains(&digits.len())
         && !digits.starts_with('0')

@@ -2,7 +2,9 @@
 //!
 //! # Guarantees
 //! A look is one request and always has an answer: whatever comes back, or does not, becomes an
-//! [`Observation`]. Nothing panics on it, and nothing that could be a credential gets into it.
+//! [`Observation`], or a [`Page`](crate::core::inquiry::Page) where one was asked for. Nothing panics on it, and nothing
+//! that could be a credential gets into it. What is asked besides the order itself is signed, checked and judged as the
+//! order is, but that a list which is not found says nothing of the order.
 //!
 //! # First contribution
 //! A new status word is added in `chime.rs` or `connect.rs`; the compiler and the fixtures under `tests/data/wire` show
@@ -11,6 +13,7 @@
 pub mod chime;
 pub mod classify;
 pub mod connect;
+mod holders;
 mod identity;
 mod lenient;
 pub mod retry_after;
@@ -24,6 +27,7 @@ use self::identity::Identity;
 use crate::aws::credentials::NoCredentials;
 use crate::aws::transport::NoResponse;
 use crate::aws::{Account, Client, Failure, Reply, Service};
+use crate::core::inquiry::{Answer, Errand, Holder};
 use crate::core::observation::{Observation, Outage, Reach, Sighting};
 use crate::core::order::{OrderKey, Provider};
 
@@ -32,16 +36,17 @@ use crate::core::order::{OrderKey, Provider};
 pub struct Ask {
     /// The order.
     pub key: OrderKey,
-    /// The id as it is put in the request: [`Declared::ask`](crate::core::order::Declared::ask).
-    pub ask: String,
+    /// What is asked for it. Only Connect's orders have holders to ask for.
+    pub errand: Errand,
     /// How long it may take, connecting included; credentials, where they must be fetched and checked, come on top.
     pub timeout: Duration,
 }
 
 /// Takes looks.
 pub trait Look: Send + Sync + 'static {
-    /// Asks the order's service once. Infallible: what goes wrong is an observation too.
-    fn look(&self, ask: Ask) -> impl Future<Output = Observation> + Send;
+    /// Asks the order's service once. Infallible: what goes wrong is an observation too. Only [`Errand::Holders`] is
+    /// answered with a page.
+    fn look(&self, ask: Ask) -> impl Future<Output = Answer> + Send;
 
     /// Forgets what is cached of the credentials of the account named so in the configuration: the next look takes fresh
     /// ones.
@@ -66,29 +71,10 @@ impl Aws {
 }
 
 impl Look for Aws {
-    async fn look(&self, ask: Ask) -> Observation {
-        let Some((account, identity)) = self.accounts.get(&ask.key.account) else {
-            let message = Some(format!("the account {:?} is not configured", ask.key.account));
-            return denied("UnknownAccount", message);
-        };
-        let service = match ask.key.provider {
-            Provider::Chime => Service::ChimeVoice,
-            Provider::Connect => Service::Connect,
-        };
-        let path = match ask.key.provider {
-            Provider::Chime => chime::path(&ask.ask),
-            Provider::Connect => connect::path(&ask.ask),
-        };
-        let signer = match self.client.signer(account).await {
-            Ok(signer) => signer,
-            Err(failure) => return unanswered(failure),
-        };
-        if let Some(objection) = identity.objection(&self.client, account, &signer, ask.timeout).await {
-            return objection;
-        }
-        match self.client.get(account, &signer, service, &path, ask.timeout).await {
-            Ok(reply) => observe(&ask.key, &reply),
-            Err(failure) => unanswered(failure),
+    async fn look(&self, ask: Ask) -> Answer {
+        match self.send(&ask).await {
+            Ok(reply) => answer(&ask.key, &ask.errand, &reply),
+            Err(observation) => Answer::Observed(observation),
         }
     }
 
@@ -99,18 +85,86 @@ impl Look for Aws {
     }
 }
 
-/// What an answer says of the order that was asked for.
-pub fn observe(key: &OrderKey, reply: &Reply) -> Observation {
-    match classify::classify(key.provider, reply) {
+impl Aws {
+    /// The service's answer, or why there is none.
+    async fn send(&self, ask: &Ask) -> Result<Reply, Observation> {
+        let Some((account, identity)) = self.accounts.get(&ask.key.account) else {
+            let message = Some(format!("the account {:?} is not configured", ask.key.account));
+            return Err(denied("UnknownAccount", message));
+        };
+        let request = request(ask.key.provider, &ask.errand)?;
+        let signer = self.client.signer(account).await.map_err(unanswered)?;
+        if let Some(objection) = identity.objection(&self.client, account, &signer, ask.timeout).await {
+            return Err(objection);
+        }
+        let service = match ask.key.provider {
+            Provider::Chime => Service::ChimeVoice,
+            Provider::Connect => Service::Connect,
+        };
+        let sent = match request {
+            Request::Get(path) => self.client.get(account, &signer, service, &path, ask.timeout).await,
+            Request::Post(path, json) => {
+                self.client.post_json(account, &signer, service, path, json, ask.timeout).await
+            }
+        };
+        sent.map_err(unanswered)
+    }
+}
+
+/// What is sent.
+enum Request {
+    /// To this path.
+    Get(String),
+    /// To this path, with this JSON text.
+    Post(&'static str, String),
+}
+
+/// The request that an errand is, or why it is none.
+fn request(provider: Provider, errand: &Errand) -> Result<Request, Observation> {
+    match (provider, errand) {
+        (Provider::Chime, Errand::Itself(ask)) => Ok(Request::Get(chime::path(ask))),
+        (Provider::Connect, Errand::Itself(ask) | Errand::Holder(Holder { ask, .. })) => {
+            Ok(Request::Get(connect::path(ask)))
+        }
+        (Provider::Connect, Errand::Holders { number, token }) => {
+            let body = holders::request(number, token.as_deref());
+            let body =
+                body.ok_or_else(|| malformed("only for a number in E.164 can its holders be asked for"))?;
+            Ok(Request::Post(holders::PATH, body))
+        }
+        (Provider::Chime, Errand::Holders { .. } | Errand::Holder(_)) => {
+            Err(malformed("an order of Amazon Chime has no holders to ask for"))
+        }
+    }
+}
+
+/// What an answer says of what was asked.
+pub fn answer(key: &OrderKey, errand: &Errand, reply: &Reply) -> Answer {
+    match errand {
+        Errand::Itself(_) => Answer::Observed(observe(key.provider, &key.id, reply)),
+        Errand::Holder(holder) => Answer::Observed(observe(key.provider, &holder.id, reply)),
+        Errand::Holders { number, .. } => match classify::classify(key.provider, reply) {
+            Verdict::Ruled(observation) => Answer::Observed(holders::refused(observation)),
+            Verdict::Described => match holders::read(&reply.body, number) {
+                Ok(page) => Answer::Page(page),
+                Err(unreadable) => Answer::Observed(malformed(unreadable.to_string())),
+            },
+        },
+    }
+}
+
+/// What an answer says of the id that was asked for.
+fn observe(provider: Provider, id: &str, reply: &Reply) -> Observation {
+    match classify::classify(provider, reply) {
         Verdict::Ruled(observation) => observation,
         Verdict::Described => {
-            let read = match key.provider {
-                Provider::Chime => chime::read(&reply.body, &key.id).map(Sighting::Chime),
-                Provider::Connect => connect::read(&reply.body, &key.id).map(Sighting::Connect),
+            let read = match provider {
+                Provider::Chime => chime::read(&reply.body, id).map(Sighting::Chime),
+                Provider::Connect => connect::read(&reply.body, id).map(Sighting::Connect),
             };
             match read {
                 Ok(sighting) => Observation::Seen(sighting),
-                Err(unreadable) => Observation::Malformed { detail: unreadable.to_string() },
+                Err(unreadable) => malformed(unreadable.to_string()),
             }
         }
     }
@@ -122,7 +176,7 @@ fn unanswered(failure: Failure) -> Observation {
         Failure::Credentials(NoCredentials::Denied(message)) => {
             return denied("NoCredentials", Some(message));
         }
-        Failure::Request => return Observation::Malformed { detail: failure.to_string() },
+        Failure::Request => return malformed(failure.to_string()),
         Failure::Credentials(NoCredentials::Unavailable(text)) => Outage::Credentials(text),
         Failure::NoResponse(NoResponse::Timeout) => Outage::Timeout,
         Failure::NoResponse(NoResponse::Connection(text)) => Outage::Connection(text),
@@ -134,4 +188,9 @@ fn unanswered(failure: Failure) -> Observation {
 /// The scope cannot be asked, and not because AWS said so.
 fn denied(code: &str, message: Option<String>) -> Observation {
     Observation::Denied { reach: Reach::Scope, code: code.to_owned(), message, clock_offset_s: None }
+}
+
+/// The request or its answer makes no sense.
+fn malformed(detail: impl Into<String>) -> Observation {
+    Observation::Malformed { detail: detail.into() }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use claimwatch::core::event::{NumberChange, OrderEvent, WindowEnd, WindowFacts};
 use claimwatch::core::observation::{
-    ChimeNumber, ChimeOrder, ChimeStatus, ConnectNumber, Observation, Outage, Progress, Reach, Sighting, Word,
+    ChimeNumber, ChimeOrder, ChimeStatus, ConnectNumber, Elsewhere, Observation, Outage, Progress, Reach,
+    Sighting, Source, Word,
 };
 use claimwatch::core::order::{Declared, ListTerms, Operation, OrderKey, Provider, Watch};
 use claimwatch::core::policy::{AfterTerminal, CountsFrom, Policy, Poll, WindowTerms};
@@ -81,6 +82,7 @@ fn chime_seen() -> impl Strategy<Value = Observation> {
     (status, 0..10u8, vec(number, 0..4), updated).prop_map(|(status, odd, numbers, updated)| {
         let status = status.map(|status| Word { raw: status.as_str().to_owned(), known: Some(status) });
         Observation::Seen(Sighting::Chime(ChimeOrder {
+            source: Source::Own,
             status: if odd > 0 { status } else { Some(Word { raw: "Dreaming".into(), known: None }) },
             porting: false,
             numbers,
@@ -103,7 +105,7 @@ fn observations(provider: Provider) -> BoxedStrategy<Observation> {
     };
     prop_oneof![
         12 => seen,
-        4 => Just(Observation::Missing { message: Some("no such".into()) }),
+        4 => any::<bool>().prop_map(|suspect| Observation::Missing { message: Some("no such".into()), suspect }),
         5 => Just(Observation::Elapsed),
         1 => Just(Observation::Throttled { retry_after: Some(MINUTE) }),
         1 => Just(Observation::Unavailable { outage: Outage::Status(503), retry_after: None }),
@@ -195,7 +197,7 @@ impl Reader {
                     assert!(now < window.latest || slept_through, "not after the end, but with it");
                 }
                 OrderEvent::WindowClosed { number, window, .. }
-                | OrderEvent::WindowResolved { number, window } => {
+                | OrderEvent::WindowResolved { number, window, .. } => {
                     let (known, _) = self.open.remove(number).unwrap();
                     assert_eq!((&window.id, window.earliest), (&known.id, known.earliest));
                     assert!(window.latest >= known.latest);
@@ -313,19 +315,19 @@ fn looks_in_time(before: &Order, observation: &Observation, after: &Order, now: 
     let Some(due_at) = due_at else {
         assert_eq!(poll.after_terminal, AfterTerminal::Stop);
         assert_eq!(after.open_windows().count(), 0, "an open window is always looked at");
-        assert!(after.state.doubt.is_none(), "a doubt is always confirmed");
+        assert!(after.state.doubted_since().is_none(), "a doubt is always confirmed");
         return;
     };
     assert!(due_at > now, "a look that is due at once again: {due_at} at {now}");
     assert!(due_at <= now.plus(most), "{due_at} at {now}");
-    if after.state.doubt.is_some() && !matches!(observation, Observation::Malformed { .. }) {
+    if after.state.doubted_since().is_some() && !matches!(observation, Observation::Malformed { .. }) {
         assert!(due_at <= now.plus(poll.missing_confirm));
     }
     if matches!(observation, Observation::Malformed { .. }) {
         return;
     }
     let terms = &after.watch.terms.policy.window;
-    for window in after.open_windows().filter(|_| after.state.doubt.is_none()) {
+    for window in after.open_windows().filter(|_| after.state.doubted_since().is_none()) {
         let marks =
             terms.warn_before.iter().filter(|mark| window.warned.is_none_or(|warned| **mark < warned));
         for end in marks.map(|mark| window.earliest.minus(*mark)).chain([window.latest]) {

@@ -110,17 +110,21 @@ record! {
     remaining_s: u64,
     /// Seconds that it took or lasted.
     duration_s: u64,
+    /// Seconds after `due_at` that it was said, where that is one or more.
+    lateness_s: u64,
     /// Looks a second.
     rate: f64,
     /// Seconds until the next look.
     retry_after_s: u64,
     /// The service's clock minus ours, seconds.
     clock_offset_s: i64,
+    /// Another id that holds the number.
+    other_id: String,
     /// A configuration file.
     file: String,
     /// A line in it.
     line: u32,
-    /// Orders that are tracked.
+    /// Orders that are tracked; of a suspect scope, those that went missing.
     orders: u64,
     /// Orders that are due and wait.
     overdue: u64,
@@ -182,7 +186,9 @@ fn order_record(order: &Order, event: &OrderEvent, n: usize, context: &Context<'
         record.number =
             Some(connect.current.clone()).filter(|number| !number.is_empty()).or(declared.number.clone());
     }
-    if !context.observed {
+    if is_of_an_inquiry(event) {
+        record.observed_at = Some(context.now);
+    } else if !context.observed {
         record.evidence_at = context.before;
     } else if is_of_the_clock(event) {
         record.evidence_at = Some(context.now);
@@ -191,11 +197,21 @@ fn order_record(order: &Order, event: &OrderEvent, n: usize, context: &Context<'
         record.observed_at = Some(context.now);
     }
     fill_order(&mut record, event, context.now);
+    record.lateness_s = record.due_at.map(|due| context.now.since(due).as_secs()).filter(|late| *late > 0);
     record.message = message::of_order(order, event, &record);
     if context.style.masked {
         mask_numbers(&mut record);
     }
     record
+}
+
+/// Whether it was found out by asking who else holds the number.
+fn is_of_an_inquiry(event: &OrderEvent) -> bool {
+    matches!(
+        event,
+        OrderEvent::WindowResolved { other_id: Some(_), .. }
+            | OrderEvent::Attention(Attention::HoldersDenied { .. })
+    )
 }
 
 /// Whether the time brought the event, even if a look happened to tell it: then it did not happen between two looks.
@@ -241,9 +257,11 @@ fn fill_order(record: &mut Record, event: &OrderEvent, now: Timestamp) {
             record.outcome = Some(outcome.to_owned());
             record.due_at = due_at;
         }
-        OrderEvent::WindowResolved { number, window } => {
+        OrderEvent::WindowResolved { number, window, other_id } => {
             fill_window(record, number, window, now);
-            record.outcome = Some("claimed".to_owned());
+            let outcome = if other_id.is_some() { "claimed_elsewhere" } else { "claimed" };
+            record.outcome = Some(outcome.to_owned());
+            record.other_id.clone_from(other_id);
         }
         OrderEvent::StatusChanged { from, to } => {
             record.from = from.map(str::to_owned);
@@ -283,6 +301,7 @@ fn fill_number(record: &mut Record, change: &NumberChange) {
     record.operation_basis = change.cause.map(|cause| cause.basis.as_str().to_owned());
     record.duration_s = change.duration.map(|duration| duration.as_secs());
     record.condition = change.retrying.then(|| "retrying".to_owned());
+    record.other_id.clone_from(&change.other_id);
 }
 
 fn fill_window(record: &mut Record, number: &str, window: &WindowFacts, now: Timestamp) {
@@ -300,6 +319,7 @@ fn fill_attention(record: &mut Record, attention: &Attention) {
     match attention {
         Attention::PendingDocuments | Attention::Exception => {}
         Attention::NumberVanished { number } => name_number(record, number),
+        Attention::HoldersDenied { code } => record.raw = Some(code.clone()),
         Attention::AccessDenied { code, reason } => {
             record.raw = Some(code.clone());
             record.reason.clone_from(reason);
@@ -345,6 +365,7 @@ pub fn of_scope(
             record.reason.clone_from(reason);
             record.clock_offset_s = *clock_offset_s;
         }
+        ScopeEvent::Suspect { missing } => record.orders = Some(*missing),
         ScopeEvent::Recovered { duration, .. } => record.duration_s = Some(duration.as_secs()),
     }
     record.message = message::of_scope(scope, account, event);

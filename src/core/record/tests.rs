@@ -149,6 +149,7 @@ fn change(to: NumberStatus) -> OrderEvent {
         cause: None,
         duration: None,
         retrying: false,
+        other_id: None,
     })
 }
 
@@ -188,10 +189,16 @@ fn number_events() -> Vec<Told> {
         ),
         (closed(WindowEnd::Released), "window.closed", "error", r#""outcome":"released""#),
         (
-            OrderEvent::WindowResolved { number: number(), window: window() },
+            OrderEvent::WindowResolved { number: number(), window: window(), other_id: None },
             "window.resolved",
             "info",
             r#""outcome":"claimed""#,
+        ),
+        (
+            OrderEvent::WindowResolved { number: number(), window: window(), other_id: Some("x".into()) },
+            "window.resolved",
+            "info",
+            r#""outcome":"claimed_elsewhere""#,
         ),
     ]
 }

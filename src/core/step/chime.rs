@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::event::{Attention, OrderEvent};
-use super::super::observation::{ChimeOrder, ChimeStatus};
-use super::super::state::{Chime, Place, Presence, Subject};
+use super::super::observation::{ChimeOrder, ChimeStatus, Progress, Source};
+use super::super::state::{Chime, Order, Place, Status, Subject};
 use super::{Draft, number};
 
 /// A date of the service that is further ahead than any clock is off says nothing: believed, it would make every later
@@ -43,6 +43,23 @@ pub(super) fn seen(draft: &mut Draft, sighting: &ChimeOrder) {
     draft.present();
 }
 
+/// Whether a list tells a step back from an end: lists may be behind, so that is believed of an own look only.
+pub(in super::super) fn steps_back_in_list(order: &Order, sighting: &ChimeOrder) -> bool {
+    let Subject::Chime(known) = &order.state.subject else { return false };
+    let told = sighting.status.as_ref().and_then(|word| word.known);
+    let order_back = known.status.is_some_and(ChimeStatus::is_terminal)
+        && told.is_some_and(|status| !status.is_terminal());
+    let number_back = sighting.numbers.iter().any(|seen| {
+        let told = seen.status.as_ref().and_then(|word| word.known);
+        told == Some(Progress::InProgress)
+            && order.state.numbers.get(&seen.number).is_some_and(|number| match number.status {
+                Status::Claimed { .. } | Status::Failed { .. } => true,
+                Status::NeverSeen | Status::InProgress { .. } | Status::Released { .. } => false,
+            })
+    });
+    sighting.source == Source::List && (order_back || number_back)
+}
+
 /// Numbers that were in the order and are not: one look may be a hiccup, two in a row are said. An answer without any
 /// number says nothing about them.
 fn note_absent(draft: &mut Draft, listed: &BTreeSet<&str>) {
@@ -69,13 +86,13 @@ fn note_absent(draft: &mut Draft, listed: &BTreeSet<&str>) {
 fn own_status(draft: &mut Draft, sighting: &ChimeOrder) {
     let Some(word) = &sighting.status else { return };
     let Some(status) = word.known else { return draft.unrecognized(None, &word.raw) };
-    let was_gone = matches!(draft.order.state.presence, Presence::Gone { .. });
+    let not_found = std::mem::take(&mut draft.state().not_found_told);
     let Subject::Chime(Chime { status: known, .. }) = &mut draft.order.state.subject else { return };
     let before = known.replace(status);
-    if before == Some(status) && !was_gone {
+    if before == Some(status) && !not_found {
         return;
     }
-    let from = if was_gone { Some("NOT_FOUND") } else { before.map(ChimeStatus::as_str) };
+    let from = if not_found { Some("NOT_FOUND") } else { before.map(ChimeStatus::as_str) };
     draft.status_changed();
     draft.events.push(OrderEvent::StatusChanged { from, to: status });
     if status.is_terminal() {

@@ -1,7 +1,8 @@
-//! A Connect number is seen: which E.164 the id stands for, then the number's row.
+//! A Connect number is seen: which E.164 the id stands for, then the number's row. And who else holds it.
 
-use super::super::observation::ConnectNumber;
-use super::super::state::{Connect, Number, Status, Subject};
+use super::super::event::{Attention, OrderEvent};
+use super::super::observation::{ConnectNumber, Elsewhere, Progress};
+use super::super::state::{Connect, Number, Other, Status, Subject};
 use super::{Draft, number};
 
 pub(super) fn seen(draft: &mut Draft, sighting: &ConnectNumber) {
@@ -20,6 +21,9 @@ pub(super) fn seen(draft: &mut Draft, sighting: &ConnectNumber) {
         }
     }
     if let Subject::Connect(connect) = &mut draft.state().subject {
+        if key != before && !before.is_empty() {
+            connect.other = Other::NotAsked;
+        }
         connect.current.clone_from(&key);
         if sighting.target.is_some() {
             connect.target.clone_from(&sighting.target);
@@ -37,4 +41,28 @@ fn replace(draft: &mut Draft, before: &str, key: &str) {
         numbers.entry(key.to_owned()).or_insert_with(anew);
     }
     number::release(draft, before);
+}
+
+/// It was asked who else holds the number.
+pub(super) fn elsewhere(draft: &mut Draft, found: &Elsewhere) {
+    let other = match found {
+        Elsewhere::Searching => return,
+        Elsewhere::Nobody => Other::Nobody,
+        Elsewhere::Held { by, status } => {
+            Other::Held { by: by.clone(), raw: status.as_ref().map(|word| word.raw.clone()) }
+        }
+        Elsewhere::Unknown { why, .. } => Other::Unknown { why: why.clone() },
+    };
+    let Subject::Connect(connect) = &mut draft.state().subject else { return };
+    let before = std::mem::replace(&mut connect.other, other);
+    let key = connect.current.clone();
+    match found {
+        Elsewhere::Held { by, status: Some(word) } if word.known == Some(Progress::Claimed) => {
+            number::claimed_elsewhere(draft, &key, by);
+        }
+        Elsewhere::Unknown { refused: Some(code), .. } if !matches!(before, Other::Unknown { .. }) => {
+            draft.events.push(OrderEvent::Attention(Attention::HoldersDenied { code: code.clone() }));
+        }
+        Elsewhere::Searching | Elsewhere::Nobody | Elsewhere::Held { .. } | Elsewhere::Unknown { .. } => {}
+    }
 }

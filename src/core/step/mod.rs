@@ -2,7 +2,9 @@
 //!
 //! # Expected flow
 //! What was seen is applied first ([`chime`], [`connect`], both through [`number`]), then what the time brings: marks,
-//! the end of a window, a stall. Hence every observation is also an [`Observation::Elapsed`].
+//! the end of a window, a stall. The time is told with whatever says something of the order, and with
+//! [`Observation::Elapsed`]; what is due for a window waits with an answer that an inquiry
+//! ([`inquiry`](super::inquiry)) is still to follow, and goes out at `wake_at` at the latest.
 //!
 //! # Guarantees
 //! Total: every (state, observation) pair has an answer. The generation rises by one if the state changed or an event
@@ -14,13 +16,14 @@ mod number;
 #[cfg(test)]
 mod tests;
 
-use super::event::{Attention, NumberStatus, OrderEvent, WindowEnd, WindowFacts};
-use super::observation::{Observation, Reach, Sighting};
+pub(super) use self::chime::steps_back_in_list;
+use super::event::{Attention, NumberStatus, OrderEvent};
+use super::inquiry;
+use super::observation::{ChimeStatus, Elsewhere, Observation, Reach, Sighting};
 use super::policy::Policy;
 use super::record;
-use super::state::{Order, Presence, State, Status, Subject};
+use super::state::{Absence, Order, Presence, State, Status, Subject};
 use super::time::Timestamp;
-use super::window::{self, WindowState};
 
 /// Looks in a row that were the order's own fault, after which it is blocked.
 pub const FAULTS_UNTIL_BLOCKED: u32 = 8;
@@ -40,10 +43,12 @@ pub struct Step {
 /// Applies an observation made at `now`.
 pub fn step(order: &Order, observation: &Observation, now: Timestamp) -> Step {
     let mut draft = Draft { order: order.clone(), events: Vec::new(), now };
+    draft.state().bound(now);
     match observation {
         Observation::Seen(Sighting::Chime(sighting)) => chime::seen(&mut draft, sighting),
         Observation::Seen(Sighting::Connect(sighting)) => connect::seen(&mut draft, sighting),
-        Observation::Missing { message } => draft.missing(message.as_deref()),
+        Observation::Missing { message, suspect } => draft.missing(message.as_deref(), *suspect),
+        Observation::Elsewhere(found) => connect::elsewhere(&mut draft, found),
         Observation::Denied { reach: Reach::Order, code, message, .. } => {
             draft.refused(code, message.as_deref());
         }
@@ -53,7 +58,24 @@ pub fn step(order: &Order, observation: &Observation, now: Timestamp) -> Step {
         | Observation::Denied { reach: Reach::Scope, .. }
         | Observation::Elapsed => {}
     }
-    draft.tell_time();
+    match observation {
+        Observation::Seen(_) | Observation::Missing { .. } => {
+            if !inquiry::is_wanted(&draft.order, now) {
+                draft.tell_windows();
+            }
+            draft.tell_stall();
+        }
+        Observation::Elapsed
+        | Observation::Elsewhere(Elsewhere::Nobody | Elsewhere::Held { .. } | Elsewhere::Unknown { .. }) => {
+            draft.tell_windows();
+            draft.tell_stall();
+        }
+        Observation::Elsewhere(Elsewhere::Searching)
+        | Observation::Throttled { .. }
+        | Observation::Unavailable { .. }
+        | Observation::Denied { .. }
+        | Observation::Malformed { .. } => {}
+    }
     draft.finish(order)
 }
 
@@ -90,16 +112,16 @@ impl Draft {
     fn present(&mut self) {
         let state = self.state();
         state.presence = Presence::Seen;
-        state.doubt = None;
+        state.absence = Absence::None;
         state.blocked = false;
         state.refused = false;
     }
 
-    /// The word for what was before the first look that shows something: an order that was not found says so.
+    /// The word for what was before the first look that shows something: a number that was not found says so.
     fn word_before(&self, status: &Status) -> Option<&'static str> {
-        match (status.word(), self.order.state.presence) {
-            (None, Presence::Gone { .. }) => Some("NOT_FOUND"),
-            (word, Presence::Unseen | Presence::Seen | Presence::Gone { .. }) => word,
+        match (status.word(), &self.order.state.subject) {
+            (None, Subject::Connect(_)) if self.order.state.not_found_told => Some("NOT_FOUND"),
+            (word, Subject::Connect(_) | Subject::Chime(_)) => word,
         }
     }
 
@@ -112,47 +134,45 @@ impl Draft {
         }
     }
 
-    fn missing(&mut self, message: Option<&str>) {
+    fn missing(&mut self, message: Option<&str>, suspect: bool) {
         let now = self.now;
-        let grace_ends = self.order.state.first_watched.plus(self.policy().poll.missing_grace);
+        let young_until = self.order.young_until(now);
         let confirm = self.policy().poll.missing_confirm;
         let state = self.state();
         state.blocked = false;
         state.refused = false;
-        if matches!(state.presence, Presence::Gone { .. }) || now < grace_ends {
+        if matches!(state.presence, Presence::Gone { .. }) {
             return;
         }
-        // A doubt from after now is one from before the clock stepped back.
-        match state.doubt.filter(|since| *since <= now) {
-            None => state.doubt = Some(now),
-            Some(since) if now.since(since) >= confirm => self.gone(message),
-            Some(_) => {}
-        }
+        state.absence = match (young_until, state.absence.since(), suspect) {
+            (Some(until), ..) => Absence::Young { until },
+            (None, since, true) => Absence::Suspect { since: since.unwrap_or(now) },
+            (None, Some(since), false) if now.since(since) >= confirm => return self.gone(message),
+            (None, since, false) => Absence::Doubted { since: since.unwrap_or(now) },
+        };
     }
 
     /// The order is confirmed missing.
     fn gone(&mut self, message: Option<&str>) {
-        let released = match &self.order.state.subject {
+        let (from, told) = match &self.order.state.subject {
+            Subject::Chime(chime) => (chime.status.map(ChimeStatus::as_str), self.order.state.not_found_told),
             Subject::Connect(connect) => {
                 let current = connect.current.clone();
-                number::release(self, &current)
+                let seen = number::release(self, &current);
+                (None, seen || self.order.state.not_found_told)
             }
-            Subject::Chime(_) => false,
         };
-        if !released {
-            let from = match &self.order.state.subject {
-                Subject::Chime(chime) => chime.status.map(super::observation::ChimeStatus::as_str),
-                Subject::Connect(connect) => {
-                    self.order.state.numbers.get(&connect.current).and_then(|number| number.status.word())
-                }
-            };
+        if !told {
             self.events.push(OrderEvent::NotFound { from, reason: message.map(str::to_owned) });
+            self.state().not_found_told = true;
         }
         self.status_changed();
         let now = self.now;
         let state = self.state();
         state.presence = Presence::Gone { since: now };
-        state.doubt = None;
+        state.absence = Absence::None;
+        // What comes back is told as if for the first time.
+        state.reported_words.clear();
     }
 
     fn refused(&mut self, code: &str, message: Option<&str>) {
@@ -172,40 +192,23 @@ impl Draft {
         }
     }
 
-    /// What the time brings: marks, the end of a window, a stall.
-    fn tell_time(&mut self) {
+    /// What the time brings to windows: marks and ends.
+    fn tell_windows(&mut self) {
         let numbers: Vec<String> = self.order.state.numbers.keys().cloned().collect();
-        for number in numbers {
-            self.tell_window_time(&number);
+        for key in numbers {
+            if let Some(mut number) = self.order.state.numbers.remove(&key) {
+                number::tell_window(self, &key, &mut number);
+                self.order.state.numbers.insert(key, number);
+            }
         }
+    }
+
+    fn tell_stall(&mut self) {
         let now = self.now;
         if let Some(due_at) = self.order.stall_due().filter(|due_at| *due_at <= now) {
             let unchanged = now.since(self.order.state.changed_at);
             self.state().stalled = true;
             self.events.push(OrderEvent::Stalled { unchanged, due_at });
-        }
-    }
-
-    fn tell_window_time(&mut self, key: &str) {
-        let now = self.now;
-        let terms = self.policy().window.clone();
-        let Some(number) = self.order.state.numbers.get_mut(key) else { return };
-        let WindowState::Open(open) = &mut number.window else { return };
-        if let Some(mark) = open.due_mark(&terms, now) {
-            open.warned = Some(mark);
-            self.events.push(OrderEvent::WindowClosing {
-                number: key.to_owned(),
-                window: WindowFacts::from(&*open),
-                mark,
-                last: window::is_last_mark(&terms, mark),
-                due_at: open.earliest.minus(mark),
-            });
-        }
-        if open.latest <= now {
-            let end = WindowEnd::Unconfirmed { due_at: open.latest };
-            let window = WindowFacts::from(&*open);
-            number.window = WindowState::Closed(open.clone());
-            self.events.push(OrderEvent::WindowClosed { number: key.to_owned(), window, end });
         }
     }
 
@@ -218,6 +221,17 @@ impl Draft {
 }
 
 impl Order {
+    /// Until when it is too young to be missing: creation is eventually consistent. `None`: it is old enough.
+    pub(super) fn young_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.state.first_watched.plus(self.watch.terms.policy.poll.missing_grace);
+        (now < until).then_some(until)
+    }
+
+    /// Whether a look that does not find it says anything.
+    pub(super) fn may_be_missing(&self, now: Timestamp) -> bool {
+        !matches!(self.state.presence, Presence::Gone { .. }) && self.young_until(now).is_none()
+    }
+
     /// When it is to be called stalled, if it is pending and was not.
     pub(super) fn stall_due(&self) -> Option<Timestamp> {
         let after = self.watch.terms.policy.stalled_after?;

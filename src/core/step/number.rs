@@ -5,9 +5,9 @@ use super::super::message;
 use super::super::observation::{Progress, Word};
 use super::super::order::{Operation, Provider};
 use super::super::policy::WindowTerms;
-use super::super::state::{Cause, CauseBasis, Number, Status};
+use super::super::state::{Cause, CauseBasis, ClaimedBefore, Connect, Number, Other, Place, Status, Subject};
 use super::super::time::Timestamp;
-use super::super::window::{ClaimStart, Window, WindowState};
+use super::super::window::{self, ClaimStart, Outcome, Window, WindowState};
 use super::{Draft, status_of};
 
 /// The provider described the number.
@@ -53,7 +53,7 @@ fn row(draft: &mut Draft, key: &str, number: &mut Number, progress: Progress, me
             // The operation between was missed. Whatever it was, it came after a claim that had succeeded.
             let declared =
                 number.declared_holds && draft.order.watch.declared.operation == Some(Operation::Update);
-            let basis = if declared { CauseBasis::Declared } else { CauseBasis::Inferred };
+            let basis = if declared { CauseBasis::Declared } else { CauseBasis::ClaimedBefore };
             let cause = is_connect(draft).then_some(Cause { operation: Operation::Update, basis });
             failed(draft, key, number, cause, message);
         }
@@ -69,15 +69,67 @@ fn in_progress(draft: &mut Draft, key: &str, number: &mut Number, cause: Option<
 
 fn claimed(draft: &mut Draft, key: &str, number: &mut Number) {
     let now = draft.now;
-    number.claimed_before = true;
+    number.claimed_before = Some(ClaimedBefore::Seen { at: now });
+    if let Subject::Connect(connect) = &mut draft.state().subject {
+        connect.other = Other::NotAsked;
+    }
     change(draft, key, number, Status::Claimed { since: now }, Progress::Claimed, None);
-    if let Some(window) = close(number) {
-        draft.events.push(OrderEvent::WindowResolved { number: key.to_owned(), window });
+    if let Some(window) = number.window.close(Outcome::Claimed, now) {
+        draft.events.push(OrderEvent::WindowResolved {
+            number: key.to_owned(),
+            window: WindowFacts::from(&window),
+            other_id: None,
+        });
+    }
+}
+
+/// Another id claimed the number: nothing is lost, and the status here is as it was.
+pub(super) fn claimed_elsewhere(draft: &mut Draft, key: &str, other_id: &str) {
+    let now = draft.now;
+    let Some(number) = draft.state().numbers.get_mut(key) else { return };
+    let outcome = Outcome::ClaimedElsewhere { other_id: other_id.to_owned() };
+    if let Some(window) = number.window.close(outcome, now) {
+        draft.events.push(OrderEvent::WindowResolved {
+            number: key.to_owned(),
+            window: WindowFacts::from(&window),
+            other_id: Some(other_id.to_owned()),
+        });
+    }
+}
+
+/// What the time brings to the number's window: a mark, its end.
+pub(super) fn tell_window(draft: &mut Draft, key: &str, number: &mut Number) {
+    let now = draft.now;
+    let terms = draft.policy().window.clone();
+    let WindowState::Open(open) = &mut number.window else { return };
+    if let Some(mark) = open.due_mark(&terms, now) {
+        open.warned = Some(mark);
+        draft.events.push(OrderEvent::WindowClosing {
+            number: key.to_owned(),
+            window: WindowFacts::from(&*open),
+            mark,
+            last: window::is_last_mark(&terms, mark),
+            due_at: open.earliest.minus(mark),
+        });
+    }
+    if open.latest <= now {
+        end_unconfirmed(draft, key, number);
+    }
+}
+
+fn end_unconfirmed(draft: &mut Draft, key: &str, number: &mut Number) {
+    if let Some(window) = number.window.close(Outcome::Unconfirmed, draft.now) {
+        draft.events.push(OrderEvent::WindowClosed {
+            number: key.to_owned(),
+            window: WindowFacts::from(&window),
+            end: WindowEnd::Unconfirmed { due_at: window.latest },
+        });
     }
 }
 
 fn failed(draft: &mut Draft, key: &str, number: &mut Number, cause: Option<Cause>, message: Option<&str>) {
     let now = draft.now;
+    end_if_over(draft, key, number);
     let start = claim_start(draft, number, cause);
     note_update(number, cause);
     let reason = message.map(str::to_owned);
@@ -97,9 +149,18 @@ fn failed_again(draft: &mut Draft, key: &str, number: &mut Number, message: Opti
         return;
     }
     let (since, cause, now) = (*since, *cause, draft.now);
+    end_if_over(draft, key, number);
     let status = Status::Failed { since, cause, reason: Some(told.to_owned()) };
     change(draft, key, number, status, Progress::Failed, message);
     put_at_risk(draft, key, number, cause, |terms, id| Window::reopen(terms, now, id));
+}
+
+/// A window whose latest end has passed ends before a new failure is told, even if nobody told the time meanwhile: the
+/// failure would move that end, and it would never have been said.
+fn end_if_over(draft: &mut Draft, key: &str, number: &mut Number) {
+    if number.window.open().is_some_and(|window| window.latest <= draft.now) {
+        tell_window(draft, key, number);
+    }
 }
 
 /// A failure that puts the number at risk moves the latest end of an open window, or opens a new one.
@@ -113,10 +174,10 @@ fn put_at_risk(
     if !opens_window(draft, cause) {
         return;
     }
-    let terms = draft.policy().window.clone();
     if let WindowState::Open(window) = &mut number.window {
-        window.failed_again(&terms, draft.now);
+        window.failed_again(draft.now);
     } else {
+        let terms = draft.policy().window.clone();
         let window = new(&terms, draft.next_event_id());
         draft
             .events
@@ -125,8 +186,15 @@ fn put_at_risk(
     }
 }
 
-/// The number is not the account's any more. False if there was nothing to release.
+/// The id does not stand for the number any more. That is told once. False: it was never seen to, so there is nothing to
+/// tell.
 pub(super) fn release(draft: &mut Draft, key: &str) -> bool {
+    let other_id = match &draft.order.state.subject {
+        Subject::Connect(Connect { current, other: Other::Held { by, .. }, .. }) if current == key => {
+            Some(by.clone())
+        }
+        Subject::Connect(_) | Subject::Chime(_) => None,
+    };
     let Some(mut number) = draft.state().numbers.remove(key) else { return false };
     let releasable = match number.status {
         Status::NeverSeen | Status::Released { .. } => false,
@@ -134,16 +202,16 @@ pub(super) fn release(draft: &mut Draft, key: &str) -> bool {
     };
     if releasable {
         let now = draft.now;
-        if let Some(window) = close(&mut number) {
+        if let Some(window) = number.window.close(Outcome::Released, now) {
             draft.events.push(OrderEvent::WindowClosed {
                 number: key.to_owned(),
-                window,
+                window: WindowFacts::from(&window),
                 end: WindowEnd::Released,
             });
         }
         let from = number.status.word();
         number.status = Status::Released { since: now };
-        number.claimed_before = false;
+        number.claimed_before = None;
         number.declared_holds = false;
         draft.events.push(OrderEvent::Number(NumberChange {
             number: key.to_owned(),
@@ -154,11 +222,14 @@ pub(super) fn release(draft: &mut Draft, key: &str) -> bool {
             cause: None,
             duration: None,
             retrying: false,
+            other_id,
         }));
+        draft.state().not_found_told = false;
         draft.status_changed();
     }
+    let seen = number.status != Status::NeverSeen;
     draft.state().numbers.insert(key.to_owned(), number);
-    releasable
+    seen
 }
 
 /// Puts the status in place and says so.
@@ -189,8 +260,12 @@ fn change(
         cause,
         duration: duration.map(|began| draft.now.since(began)),
         retrying: progress == Progress::InProgress && number.window.open().is_some(),
+        other_id: None,
     };
     number.status = status;
+    if is_connect(draft) {
+        draft.state().not_found_told = false;
+    }
     draft.status_changed();
     draft.events.push(OrderEvent::Number(event));
 }
@@ -206,11 +281,12 @@ fn began(draft: &Draft, number: &Number) -> Option<Timestamp> {
 }
 
 fn claim_start(draft: &Draft, number: &Number, cause: Option<Cause>) -> ClaimStart {
-    // While it is in doubt, the last answer did not find it: what is certain is the look that first showed it so.
-    let answered_at = draft.order.looked.answered_at.filter(|_| draft.order.state.doubt.is_none());
+    // A look that did not show this number says nothing of it.
+    let shown = draft.order.looked.not_failed_at.filter(|_| number.place == Place::Listed);
+    let shown = shown.filter(|at| *at <= draft.now);
     let (first_look, last_not_failed) = match &number.status {
-        Status::InProgress { since, .. } => (Some(*since), answered_at.or(Some(*since))),
-        Status::Claimed { since } => (None, answered_at.or(Some(*since))),
+        Status::InProgress { since, .. } => (Some(*since), Some(shown.unwrap_or(*since).max(*since))),
+        Status::Claimed { since } => (None, Some(shown.unwrap_or(*since).max(*since))),
         Status::NeverSeen | Status::Failed { .. } | Status::Released { .. } => (None, None),
     };
     let first_operation =
@@ -225,7 +301,7 @@ fn claim_start(draft: &Draft, number: &Number, cause: Option<Cause>) -> ClaimSta
 /// A declared update is of a number that was claimed before, even if that was not seen.
 fn note_update(number: &mut Number, cause: Option<Cause>) {
     if cause == Some(Cause { operation: Operation::Update, basis: CauseBasis::Declared }) {
-        number.claimed_before = true;
+        number.claimed_before.get_or_insert(ClaimedBefore::Declared);
     }
 }
 
@@ -235,10 +311,10 @@ fn cause(draft: &Draft, number: &Number) -> Option<Cause> {
         return None;
     }
     let declared = draft.order.watch.declared.operation.filter(|_| number.declared_holds);
-    let inferred = if number.claimed_before { Operation::Update } else { Operation::Claim };
-    Some(match declared {
-        Some(operation) => Cause { operation, basis: CauseBasis::Declared },
-        None => Cause { operation: inferred, basis: CauseBasis::Inferred },
+    Some(match (declared, number.claimed_before) {
+        (Some(operation), _) => Cause { operation, basis: CauseBasis::Declared },
+        (None, Some(_)) => Cause { operation: Operation::Update, basis: CauseBasis::ClaimedBefore },
+        (None, None) => Cause { operation: Operation::Claim, basis: CauseBasis::NeverClaimed },
     })
 }
 
@@ -252,11 +328,4 @@ fn opens_window(draft: &Draft, cause: Option<Cause>) -> bool {
         Some(cause) => cause.operation == Operation::Claim,
         None => draft.policy().window_for_chime,
     }
-}
-
-fn close(number: &mut Number) -> Option<WindowFacts> {
-    let WindowState::Open(window) = &number.window else { return None };
-    let facts = WindowFacts::from(window);
-    number.window = WindowState::Closed(window.clone());
-    Some(facts)
 }

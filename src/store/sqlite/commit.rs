@@ -25,17 +25,18 @@ const DROP_LISTS: &str = "UPDATE lists SET in_force = 0 WHERE name IN (SELECT va
 
 const UPDATE_LOOKED: &str = "
     UPDATE orders
-    SET due_at = value ->> '$.due_at', wake_at = value ->> '$.wake_at', asked_at = value ->> '$.asked_at',
-        answered_at = value ->> '$.answered_at', faults = value ->> '$.faults'
+    SET due_at = value ->> '$.due_at', wake_at = value ->> '$.wake_at',
+        answered_at = value ->> '$.answered_at', not_failed_at = value ->> '$.not_failed_at',
+        elsewhere_at = value ->> '$.elsewhere_at', faults = value ->> '$.faults'
     FROM json_each(?1) WHERE stream = value ->> '$.stream'";
 
 const INSERT_ORDERS: &str = "
     INSERT INTO orders (stream, provider, account, region, id, list, declared, tracked, generation, state, due_at,
-        wake_at, asked_at, answered_at, faults)
+        wake_at, answered_at, not_failed_at, elsewhere_at, faults)
     SELECT value ->> '$.stream', value ->> '$.provider', value ->> '$.account', value ->> '$.region', value ->> '$.id',
         value ->> '$.list', value -> '$.declared', value ->> '$.tracked', value ->> '$.generation', value -> '$.state',
-        value ->> '$.due_at', value ->> '$.wake_at', value ->> '$.asked_at', value ->> '$.answered_at',
-        value ->> '$.faults'
+        value ->> '$.due_at', value ->> '$.wake_at', value ->> '$.answered_at',
+        value ->> '$.not_failed_at', value ->> '$.elsewhere_at', value ->> '$.faults'
     FROM json_each(?1) WHERE true
     ON CONFLICT (stream) DO NOTHING
     RETURNING stream";
@@ -44,7 +45,8 @@ const UPDATE_ORDERS: &str = "
     UPDATE orders
     SET list = value ->> '$.list', declared = value -> '$.declared', tracked = value ->> '$.tracked',
         generation = value ->> '$.generation', state = value -> '$.state', due_at = value ->> '$.due_at',
-        wake_at = value ->> '$.wake_at', asked_at = value ->> '$.asked_at', answered_at = value ->> '$.answered_at',
+        wake_at = value ->> '$.wake_at', answered_at = value ->> '$.answered_at',
+        not_failed_at = value ->> '$.not_failed_at', elsewhere_at = value ->> '$.elsewhere_at',
         faults = value ->> '$.faults'
     FROM json_each(?1)
     WHERE stream = value ->> '$.stream' AND generation = value ->> '$.was'

@@ -41,8 +41,8 @@ const ORDERS_PER_STATEMENT: usize = 500;
 
 const LOAD: &str = "
     SELECT orders.provider, orders.account, orders.region, orders.id, orders.list, orders.declared, orders.tracked,
-        orders.generation, orders.state, orders.due_at, orders.wake_at, orders.asked_at, orders.answered_at,
-        orders.faults, lists.terms,
+        orders.generation, orders.state, orders.due_at, orders.wake_at, orders.answered_at,
+        orders.not_failed_at, orders.elsewhere_at, orders.faults, lists.terms,
         (SELECT json_group_object(numbers.number, json(numbers.state)) FROM numbers
          WHERE numbers.stream = orders.stream) AS numbers
     FROM json_each(?1) AS asked

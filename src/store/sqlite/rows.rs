@@ -22,8 +22,9 @@ pub(super) struct LookedRow {
     stream: String,
     due_at: Option<i64>,
     wake_at: Option<i64>,
-    asked_at: Option<i64>,
     answered_at: Option<i64>,
+    not_failed_at: Option<i64>,
+    elsewhere_at: Option<i64>,
     faults: u32,
 }
 
@@ -33,8 +34,9 @@ impl LookedRow {
             stream: stream.to_string(),
             due_at: looked.due_at.map(Timestamp::as_millis),
             wake_at: looked.wake_at.map(Timestamp::as_millis),
-            asked_at: looked.asked_at.map(Timestamp::as_millis),
             answered_at: looked.answered_at.map(Timestamp::as_millis),
+            not_failed_at: looked.not_failed_at.map(Timestamp::as_millis),
+            elsewhere_at: looked.elsewhere_at.map(Timestamp::as_millis),
             faults: looked.faults,
         }
     }
@@ -215,8 +217,9 @@ pub(super) fn order(row: &SqliteRow, shared: &mut SharedTerms) -> Result<Order, 
         looked: Looked {
             due_at: time(row, "due_at")?,
             wake_at: time(row, "wake_at")?,
-            asked_at: time(row, "asked_at")?,
             answered_at: time(row, "answered_at")?,
+            not_failed_at: time(row, "not_failed_at")?,
+            elsewhere_at: time(row, "elsewhere_at")?,
             faults: get(row, "faults")?,
         },
     })

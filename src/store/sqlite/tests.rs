@@ -12,7 +12,7 @@ use crate::core::policy::Policy;
 use crate::core::record::{self, Record};
 use crate::core::state::{Number, Order, Status};
 use crate::core::time::Timestamp;
-use crate::core::window::{Window, WindowBasis, WindowState};
+use crate::core::window::{Closed, Outcome, Window, WindowBasis, WindowState};
 use crate::store::{Batch, Change, ListRow, Store as _, StoreError};
 
 const NOW: i64 = 1_763_632_800_123;
@@ -145,13 +145,22 @@ async fn virtual_columns_say_what_the_json_says() {
     let (list, mut change) = first_change("a");
     let since = Timestamp::from_millis(NOW);
     let end = Timestamp::from_millis(NOW + 1000);
-    let window =
-        Window { id: "w".into(), basis: WindowBasis::FirstLook, earliest: since, latest: end, warned: None };
-    let open = WindowState::Open(window.clone());
+    let window = Window {
+        id: "w".into(),
+        basis: WindowBasis::FirstLook,
+        counted_from: None,
+        length: std::time::Duration::from_secs(1),
+        failed_at: since,
+        earliest: since,
+        latest: end,
+        warned: None,
+    };
+    let over = Closed { window: window.clone(), outcome: Outcome::Claimed, at: end };
+    let open = WindowState::Open(window);
     for (key, status, window) in [
         ("1", Status::NeverSeen, WindowState::Never),
         ("2", Status::InProgress { since, cause: None }, open.clone()),
-        ("3", Status::Claimed { since }, WindowState::Closed(window)),
+        ("3", Status::Claimed { since }, WindowState::Closed(over)),
         ("4", Status::Failed { since, cause: None, reason: None }, open),
         ("5", Status::Released { since }, WindowState::Never),
     ] {

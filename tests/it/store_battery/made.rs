@@ -7,9 +7,9 @@ use std::time::Duration;
 use claimwatch::core::order::{Declared, ListTerms, Operation, OrderKey, Provider, Watch};
 use claimwatch::core::policy::Policy;
 use claimwatch::core::record::{self, Record};
-use claimwatch::core::state::{Cause, CauseBasis, Number, Order, Place, Status};
+use claimwatch::core::state::{Cause, CauseBasis, ClaimedBefore, Number, Order, Place, Status};
 use claimwatch::core::time::Timestamp;
-use claimwatch::core::window::{Window, WindowBasis, WindowState};
+use claimwatch::core::window::{Closed, Outcome, Window, WindowBasis, WindowState};
 use claimwatch::store::{Change, ListRow};
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -76,7 +76,8 @@ pub(crate) fn numbers() -> BTreeMap<String, Number> {
     let causes = [
         None,
         Some(Cause { operation: Operation::Claim, basis: CauseBasis::Declared }),
-        Some(Cause { operation: Operation::Update, basis: CauseBasis::Inferred }),
+        Some(Cause { operation: Operation::Update, basis: CauseBasis::NeverClaimed }),
+        Some(Cause { operation: Operation::Update, basis: CauseBasis::ClaimedBefore }),
     ];
     let mut statuses =
         vec![Status::NeverSeen, Status::Claimed { since: at(3) }, Status::Released { since: at(4) }];
@@ -97,8 +98,24 @@ pub(crate) fn numbers() -> BTreeMap<String, Number> {
     ] {
         for warned in [None, Some(Duration::new(1800, 5))] {
             let (earliest, latest) = (at(7), Timestamp::from_millis(253_402_207_200_000));
-            let window = Window { id: "s-1-0".into(), basis, earliest, latest, warned };
-            windows.push(WindowState::Closed(window.clone()));
+            let window = Window {
+                id: "s-1-0".into(),
+                basis,
+                counted_from: warned.map(|_| at(2)),
+                length: Duration::from_millis(86_400_001),
+                failed_at: at(6),
+                earliest,
+                latest,
+                warned,
+            };
+            for outcome in [
+                Outcome::Claimed,
+                Outcome::ClaimedElsewhere { other_id: "\"id\"".into() },
+                Outcome::Unconfirmed,
+                Outcome::Released,
+            ] {
+                windows.push(WindowState::Closed(Closed { window: window.clone(), outcome, at: at(9) }));
+            }
             windows.push(WindowState::Open(window));
         }
     }
@@ -109,7 +126,11 @@ pub(crate) fn numbers() -> BTreeMap<String, Number> {
             let number = Number {
                 status: status.clone(),
                 raw: flag.then(|| "Weird \\ \"word\"".to_owned()),
-                claimed_before: flag,
+                claimed_before: [
+                    None,
+                    Some(ClaimedBefore::Declared),
+                    Some(ClaimedBefore::Seen { at: at(1) }),
+                ][column % 3],
                 declared_holds: !flag,
                 window: window.clone(),
                 place: [Place::Listed, Place::LackedOnce, Place::Vanished][row % 3],

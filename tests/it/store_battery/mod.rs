@@ -12,7 +12,7 @@ use claimwatch::core::observation::ChimeStatus;
 use claimwatch::core::order::{Declared, OrderKey, Provider, Stream};
 use claimwatch::core::record::Record;
 use claimwatch::core::scope::{ScopeMemory, Spell};
-use claimwatch::core::state::{Chime, Connect, Looked, Number, Order, Presence, Subject};
+use claimwatch::core::state::{Absence, Chime, Connect, Looked, Number, Order, Other, Presence, Subject};
 use claimwatch::core::time::Timestamp;
 use claimwatch::store::memory::MemoryStore;
 use claimwatch::store::sqlite::SqliteStore;
@@ -43,7 +43,7 @@ async fn keeps_every_shape_of_an_order<S: Store>(store: S) {
     let mut chime = order(Provider::Chime, "c", &list);
     chime.state.numbers = numbers();
     chime.state.presence = Presence::Gone { since: at(9) };
-    chime.state.doubt = Some(at(8));
+    chime.state.absence = Absence::Doubted { since: at(8) };
     chime.state.reported_words = BTreeSet::from(["\u{0}odd".to_owned(), "Word".to_owned()]);
     (chime.state.stalled, chime.state.blocked) = (true, true);
     chime.state.subject = Subject::Chime(Chime {
@@ -55,13 +55,17 @@ async fn keeps_every_shape_of_an_order<S: Store>(store: S) {
     chime.looked = Looked {
         due_at: Some(at(10)),
         wake_at: Some(Timestamp::from_millis(-1)),
-        asked_at: Some(at(11)),
+        not_failed_at: Some(at(11)),
+        elsewhere_at: Some(at(13)),
         answered_at: Some(at(12)),
         faults: u32::MAX,
     };
     let mut connect = order(Provider::Connect, "n", &list);
-    connect.state.subject =
-        Subject::Connect(Connect { current: "+441".into(), target: Some("arn:x".into()) });
+    connect.state.subject = Subject::Connect(Connect {
+        current: "+441".into(),
+        target: Some("arn:x".into()),
+        other: Other::Held { by: "x".into(), raw: None },
+    });
     connect.watch.declared =
         Declared { number: None, operation: None, requested_at: None, label: None, ..connect.watch.declared };
     connect.looked = Looked::default();
@@ -273,6 +277,8 @@ async fn scopes_are_remembered<S: Store>(store: S) {
         throttled: Some(Spell { since: at(3), last: at(4) }),
         unavailable_since: None,
         denied_since: Some(at(5)),
+        suspect_since: Some(at(6)),
+        accepted_at: Some(at(7)),
     };
     let first = vec![(key("b"), memory(1)), (key("a"), memory(2))];
     store.commit(Batch { scopes: first, ..Batch::default() }).await.unwrap();

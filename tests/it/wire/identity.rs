@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use claimwatch::aws::sign::{Scope, Unsigned, sign};
 use claimwatch::clock::{Clock, SystemClock};
+use claimwatch::core::inquiry::Errand;
 use claimwatch::core::observation::{Observation, Reach};
 use claimwatch::core::time::{Now, Tick};
 use claimwatch::provider::{Aws, Look};
@@ -18,15 +19,15 @@ use claimwatch::sim::world::World;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::loopback::{Answer, PLENTY, Server, ask, aws_of, claimed, credentials, header, http};
+use super::loopback::{Answer, PLENTY, Server, ask, aws_of, claimed, credentials, header, http, see};
 use super::{kind, received_at};
 
-const OURS: &str = "123456789012";
-const THEIRS: &str = "210987654321";
+pub(super) const OURS: &str = "123456789012";
+pub(super) const THEIRS: &str = "210987654321";
 
 /// A clock that is moved by hand.
 #[derive(Clone, Default)]
-struct Moved(Arc<AtomicU64>);
+pub(super) struct Moved(Arc<AtomicU64>);
 
 impl Moved {
     fn on(&self, by: Duration) {
@@ -41,7 +42,7 @@ impl Clock for Moved {
     }
 }
 
-fn caller(id: &str) -> Answer {
+pub(super) fn caller(id: &str) -> Answer {
     let body = format!(
         "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::{id}:user/x</Arn><Account>{id}</Account>\
          </GetCallerIdentityResult></GetCallerIdentityResponse>"
@@ -57,7 +58,7 @@ fn refusal(status: &str, headers: &str, code: &str, message: &str) -> Answer {
 }
 
 /// The account `prod-eu`, configured as [`OURS`].
-fn aws(server: &Server, clock: &Moved) -> Aws {
+pub(super) fn aws(server: &Server, clock: &Moved) -> Aws {
     aws_of(server.port, Some(OURS), credentials(), Arc::new(clock.clone()))
 }
 
@@ -65,13 +66,13 @@ fn aws(server: &Server, clock: &Moved) -> Aws {
 async fn looks(aws: &Aws, server: &Server, count: usize) -> (Vec<&'static str>, String) {
     let mut seen = Vec::new();
     for _ in 0..count {
-        seen.push(kind(&aws.look(ask(PLENTY)).await));
+        seen.push(kind(&see(aws, ask(PLENTY)).await));
     }
     (seen, asked(server))
 }
 
 /// `s` for each time that STS was asked, `c` for each time that Connect was.
-fn asked(server: &Server) -> String {
+pub(super) fn asked(server: &Server) -> String {
     server.requests().iter().map(|request| if request.starts_with("POST / ") { 's' } else { 'c' }).collect()
 }
 
@@ -116,12 +117,12 @@ async fn with_another_accounts_credentials_the_service_is_not_asked_at_all() {
     let (clock, ask) = (Moved::default(), || ask(PLENTY));
     let aws = aws(&server, &clock);
     for _ in 0..3 {
-        assert_mismatch(&aws.look(ask()).await);
+        assert_mismatch(&see(&aws, ask()).await);
         clock.on(Duration::from_hours(1));
     }
     assert_eq!(asked(&server), "s", "it is remembered");
     aws.refresh("prod-eu");
-    assert_mismatch(&aws.look(ask()).await);
+    assert_mismatch(&see(&aws, ask()).await);
     aws.refresh("prod-eu");
     assert_eq!(looks(&aws, &server, 1).await, (vec!["seen"], "sssc".to_owned()));
 }
@@ -131,7 +132,7 @@ async fn another_account_stands_until_sts_says_otherwise() {
     let server = Server::start([caller(THEIRS), Answer::Reset, caller(OURS), claimed()]).await;
     let aws = aws(&server, &Moved::default());
     for _ in 0..2 {
-        assert_mismatch(&aws.look(ask(PLENTY)).await);
+        assert_mismatch(&see(&aws, ask(PLENTY)).await);
         aws.refresh("prod-eu");
     }
     assert_eq!(looks(&aws, &server, 1).await, (vec!["seen"], "sssc".to_owned()));
@@ -142,7 +143,7 @@ async fn looks_that_begin_together_wait_for_one_question() {
     for (id, wanted, who) in [(OURS, "seen", "sccc"), (THEIRS, "denied", "s")] {
         let server = Server::start([caller(id), claimed(), claimed(), claimed()]).await;
         let aws = aws(&server, &Moved::default());
-        let look = || aws.look(ask(PLENTY));
+        let look = || see(&aws, ask(PLENTY));
         let seen = tokio::join!(look(), look(), look());
         assert_eq!([kind(&seen.0), kind(&seen.1), kind(&seen.2)], [wanted; 3]);
         assert_eq!(asked(&server), who);
@@ -197,7 +198,7 @@ async fn credentials_that_sts_refuses_are_denied_with_its_code() {
                 message: Some("No.".to_owned()),
                 clock_offset_s: None,
             };
-            assert_eq!(aws.look(ask(PLENTY)).await, wanted);
+            assert_eq!(see(&aws, ask(PLENTY)).await, wanted);
         }
         aws.refresh("prod-eu");
         assert_eq!(looks(&aws, &server, 1).await, (vec!["seen"], "ssc".to_owned()));
@@ -244,7 +245,7 @@ async fn that_sts_does_not_say_is_one_warning_until_it_does() {
     let aws = aws(&server, &Moved::default());
     let mut warnings = Vec::new();
     for _ in 0..4 {
-        assert_eq!(kind(&aws.look(ask(PLENTY)).await), "seen");
+        assert_eq!(kind(&see(&aws, ask(PLENTY)).await), "seen");
         aws.refresh("prod-eu");
         let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         warnings.push(said.matches("account_id is not checked").count());
@@ -263,9 +264,9 @@ async fn the_simulated_sts_is_understood() {
         let keys = || Credentials::new("simulated", "simulated", None, None, "test");
         let look = async |id| {
             let mut ask = ask(PLENTY);
-            ask.ask = "0c1f3b6e-7d2a-4b8e-9a41-5f6d2c3b1a01".into();
-            ask.key.id = ask.ask.clone();
-            aws_of(port, Some(id), keys(), Arc::clone(&clock) as Arc<dyn Clock>).look(ask).await
+            ask.key.id = "0c1f3b6e-7d2a-4b8e-9a41-5f6d2c3b1a01".into();
+            ask.errand = Errand::Itself(ask.key.id.clone());
+            see(&aws_of(port, Some(id), keys(), Arc::clone(&clock) as Arc<dyn Clock>), ask).await
         };
         assert_eq!(kind(&look(OURS).await), "seen");
         assert_eq!(kind(&look(THEIRS).await), "denied");

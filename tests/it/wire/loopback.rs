@@ -11,6 +11,7 @@ use claimwatch::aws::sign::{Scope, Unsigned, sign};
 use claimwatch::aws::transport::{MAX_BODY, Transport};
 use claimwatch::aws::{Account, AccountSettings, Client};
 use claimwatch::clock::Clock;
+use claimwatch::core::inquiry::Errand;
 use claimwatch::core::observation::{Observation, Outage, Reach, Sighting};
 use claimwatch::core::order::Provider;
 use claimwatch::core::time::{Now, Tick, Timestamp};
@@ -19,10 +20,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::{CONNECT_ID, key, kind, received_at};
+use super::{CONNECT_ID, key, kind, observed, received_at};
 
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-const TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJ==";
+pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+pub(super) const TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJ==";
 
 /// Enough for anything on loopback; only a test that expects to wait gives less.
 pub(super) const PLENTY: Duration = Duration::from_secs(30);
@@ -134,7 +135,7 @@ pub(super) fn credentials() -> Credentials {
     Credentials::new("AKIDEXAMPLE", SECRET, Some(TOKEN.to_owned()), None, "test")
 }
 
-fn aws(port: u16) -> Aws {
+pub(super) fn aws(port: u16) -> Aws {
     aws_of(port, None, credentials(), Arc::new(Still(received_at())))
 }
 
@@ -160,12 +161,17 @@ pub(super) fn aws_of(
 }
 
 pub(super) fn ask(timeout: Duration) -> Ask {
-    Ask { key: key(Provider::Connect), ask: CONNECT_ID.to_owned(), timeout }
+    Ask { key: key(Provider::Connect), errand: Errand::Itself(CONNECT_ID.to_owned()), timeout }
+}
+
+/// A look at the order itself.
+pub(super) async fn see(aws: &Aws, ask: Ask) -> Observation {
+    observed(aws.look(ask).await)
 }
 
 async fn one_look(answer: Answer, timeout: Duration) -> (Observation, Vec<String>) {
     let server = Server::start([answer]).await;
-    let seen = aws(server.port).look(ask(timeout)).await;
+    let seen = see(&aws(server.port), ask(timeout)).await;
     (seen, server.requests())
 }
 
@@ -182,7 +188,7 @@ async fn a_look_is_one_signed_get_on_a_connection_that_is_kept() {
     let aws = aws(server.port);
     let arn = format!("arn:aws:connect:eu-west-2:123456789012:phone-number/{CONNECT_ID}");
     for _ in 0..2 {
-        let seen = aws.look(Ask { ask: arn.clone(), ..ask(PLENTY) }).await;
+        let seen = see(&aws, Ask { errand: Errand::Itself(arn.clone()), ..ask(PLENTY) }).await;
         assert!(matches!(seen, Observation::Seen(Sighting::Connect(_))), "{seen:?}");
     }
     assert_eq!(server.connections(), 1);
@@ -216,7 +222,8 @@ async fn chime_is_asked_under_its_own_name() {
         Server::start([Answer::Send(http("200 OK", "", r#"{"PhoneNumberOrder":{"Status":"Successful"}}"#))])
             .await;
     let key = key(Provider::Chime);
-    let seen = aws(server.port).look(Ask { ask: key.id.clone(), key: key.clone(), timeout: PLENTY }).await;
+    let ask = Ask { errand: Errand::Itself(key.id.clone()), key: key.clone(), timeout: PLENTY };
+    let seen = see(&aws(server.port), ask).await;
     assert_eq!(kind(&seen), "seen");
     let request = server.requests().remove(0);
     assert!(request.starts_with(&format!("GET /phone-number-orders/{} HTTP/1.1", key.id)), "{request}");
@@ -258,7 +265,7 @@ async fn a_refused_connection_is_an_outage() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let seen = aws(port).look(ask(PLENTY)).await;
+    let seen = see(&aws(port), ask(PLENTY)).await;
     assert!(matches!(seen, Observation::Unavailable { outage: Outage::Connection(_), .. }), "{seen:?}");
 }
 
@@ -292,21 +299,21 @@ async fn a_redirect_is_not_followed() {
     assert_eq!(elsewhere.connections(), 0);
 }
 
-fn skewed(date: &str) -> Answer {
+pub(super) fn skewed(date: &str) -> Answer {
     let headers = format!("Date: {date}\r\nx-amzn-ErrorType: InvalidSignatureException\r\n");
     let body = r#"{"message":"Signature expired: 20261120T100000Z is now earlier than 20261120T100500Z"}"#;
     Answer::Send(http("403 Forbidden", &headers, body))
 }
 
-const TEN_MINUTES_LATER: &str = "Fri, 20 Nov 2026 10:10:00 GMT";
+pub(super) const TEN_MINUTES_LATER: &str = "Fri, 20 Nov 2026 10:10:00 GMT";
 
 #[tokio::test]
 async fn a_request_refused_for_its_time_is_signed_once_more_with_the_services() {
     let server = Server::start([skewed(TEN_MINUTES_LATER), claimed(), claimed()]).await;
     let aws = aws(server.port);
-    assert_eq!(kind(&aws.look(ask(PLENTY)).await), "seen");
+    assert_eq!(kind(&see(&aws, ask(PLENTY)).await), "seen");
     // The offset is remembered: the second look needs no refusal.
-    assert_eq!(kind(&aws.look(ask(PLENTY)).await), "seen");
+    assert_eq!(kind(&see(&aws, ask(PLENTY)).await), "seen");
     let times: Vec<String> =
         server.requests().iter().map(|request| header(request, "x-amz-date").unwrap().to_owned()).collect();
     assert_eq!(times, ["20261120T100000Z", "20261120T101000Z", "20261120T101000Z"]);
@@ -315,7 +322,7 @@ async fn a_request_refused_for_its_time_is_signed_once_more_with_the_services() 
 #[tokio::test]
 async fn a_second_refusal_stands_and_says_how_far_the_clock_is_off() {
     let server = Server::start([skewed(TEN_MINUTES_LATER), skewed(TEN_MINUTES_LATER), claimed()]).await;
-    let seen = aws(server.port).look(ask(PLENTY)).await;
+    let seen = see(&aws(server.port), ask(PLENTY)).await;
     assert!(
         matches!(&seen, Observation::Denied { reach: Reach::Scope, clock_offset_s: Some(600), .. }),
         "{seen:?}"
@@ -341,7 +348,7 @@ async fn a_clock_that_is_set_right_is_believed_again() {
     .await;
     let aws = aws(server.port);
     for _ in 0..2 {
-        assert_eq!(kind(&aws.look(ask(PLENTY)).await), "seen");
+        assert_eq!(kind(&see(&aws, ask(PLENTY)).await), "seen");
     }
     let last = server.requests().pop().unwrap();
     assert_eq!(header(&last, "x-amz-date"), Some("20261120T100001Z"));
@@ -351,7 +358,7 @@ async fn a_clock_that_is_set_right_is_believed_again() {
 async fn an_account_that_nobody_configured_is_denied() {
     let mut ask = ask(PLENTY);
     ask.key.account = "other".into();
-    let seen = aws(1).look(ask).await;
+    let seen = see(&aws(1), ask).await;
     assert!(matches!(seen, Observation::Denied { reach: Reach::Scope, .. }), "{seen:?}");
 }
 
@@ -360,7 +367,7 @@ async fn no_debug_and_no_observation_holds_a_secret() {
     let answer = format!("SIGNED {SECRET} {TOKEN}");
     let server = Server::start([Answer::SendAndClose(answer.into_bytes())]).await;
     let aws = aws(server.port);
-    let seen = aws.look(ask(PLENTY)).await;
+    let seen = see(&aws, ask(PLENTY)).await;
     let signature =
         header(&server.requests()[0], "authorization").unwrap().rsplit('=').next().unwrap().to_owned();
     let shown = format!("{aws:?} {seen:?}");

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be read should stop the test")]
 
+mod holders;
 mod identity;
+mod inquiries;
 mod loopback;
 
 use std::fmt::Debug;
@@ -12,10 +14,11 @@ use std::time::Duration;
 
 use claimwatch::aws::Reply;
 use claimwatch::aws::transport::Headers;
+use claimwatch::core::inquiry::{Answer, Errand};
 use claimwatch::core::observation::{Observation, Outage, Reach, Sighting, Word};
 use claimwatch::core::order::{OrderKey, Provider};
 use claimwatch::core::time::Timestamp;
-use claimwatch::provider::observe;
+use claimwatch::provider;
 use proptest::prelude::*;
 
 const CHIME_ID: &str = "6f1c0d4e-3f0b-4c1e-9a57-0d0c8e0a1b2c";
@@ -43,6 +46,21 @@ fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Rep
     }
 }
 
+/// The observation in an answer; a page where none was asked for is a failed test.
+#[track_caller]
+fn observed(answer: Answer) -> Observation {
+    match answer {
+        Answer::Observed(observation) => observation,
+        Answer::Page(page) => panic!("nobody asked for a page: {page:?}"),
+    }
+}
+
+/// What an answer says of the order itself.
+#[track_caller]
+fn observe(key: &OrderKey, reply: &Reply) -> Observation {
+    observed(provider::answer(key, &Errand::Itself(key.id.clone()), reply))
+}
+
 /// An answer as it stands in a `.http` file.
 fn parse(text: &str) -> Reply {
     let (head, body) = text.split_once("\n\n").unwrap();
@@ -54,29 +72,38 @@ fn parse(text: &str) -> Reply {
 
 #[test]
 fn every_recorded_answer_means_what_is_written_beside_it() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/wire");
-    let mut differing = Vec::new();
     let mut cases = 0;
     for group in ["chime", "connect", "errors"] {
-        for entry in fs::read_dir(data.join(group)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_none_or(|extension| extension != "http") {
-                continue;
-            }
-            let case = path.file_stem().unwrap().to_string_lossy().into_owned();
+        cases += compare(group, |case, reply| {
             let asked_chime = group == "chime" || case.starts_with("chime-");
             let provider = if asked_chime { Provider::Chime } else { Provider::Connect };
-            let seen = observe(&key(provider), &parse(&fs::read_to_string(&path).unwrap()));
-            let seen = told(&seen);
-            let expected = fs::read_to_string(path.with_extension("expected")).unwrap_or_default();
-            if seen != expected {
-                differing.push(format!("{group}/{case}: {seen}expected: {expected}"));
-            }
-            cases += 1;
+            told(&observe(&key(provider), reply))
+        });
+    }
+    assert!(cases >= 70, "fixtures were lost: {cases} left");
+}
+
+/// Compares what is told of each answer in a folder with what is written beside it. Returns how many there are.
+#[track_caller]
+fn compare(group: &str, told: impl Fn(&str, &Reply) -> String) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/wire").join(group);
+    let mut differing = Vec::new();
+    let mut cases = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "http") {
+            continue;
         }
+        let case = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let seen = told(&case, &parse(&fs::read_to_string(&path).unwrap()));
+        let expected = fs::read_to_string(path.with_extension("expected")).unwrap_or_default();
+        if seen != expected {
+            differing.push(format!("{group}/{case}: {seen}expected: {expected}"));
+        }
+        cases += 1;
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));
-    assert!(cases >= 70, "fixtures were lost: {cases} left");
+    cases
 }
 
 /// An observation in lines that a person can check: a word of the provider, then what it means.
@@ -107,8 +134,9 @@ fn told(observation: &Observation) -> String {
             number.message.as_deref().unwrap_or("-"),
             number.target.as_deref().unwrap_or("-"),
         ),
-        other @ (Observation::Missing { .. }
-        | Observation::Throttled { .. }
+        Observation::Missing { message, .. } => format!("Missing {{ message: {message:?} }}\n"),
+        other @ (Observation::Throttled { .. }
+        | Observation::Elsewhere(_)
         | Observation::Unavailable { .. }
         | Observation::Denied { .. }
         | Observation::Malformed { .. }
@@ -138,6 +166,7 @@ fn kind(observation: &Observation) -> &'static str {
         Observation::Denied { reach: Reach::Scope, .. } => "denied",
         Observation::Denied { reach: Reach::Order, .. } => "denied-order",
         Observation::Malformed { .. } => "malformed",
+        Observation::Elsewhere(_) => "elsewhere",
         Observation::Elapsed => "elapsed",
     }
 }

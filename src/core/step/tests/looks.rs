@@ -149,25 +149,25 @@ fn what_a_look_leaves_behind() {
     let order =
         tell(connect(), &[(0, seen("IN_PROGRESS"), &["number.in_progress >IN_PROGRESS (claim, inferred)"])]);
     let now = at(3);
-    let (answered, asked) = ((Some(now), Some(at(2))), (Some(at(0)), Some(at(0))));
+    let (answered, before) = (Some(now), Some(at(0)));
     let cases = [
-        // observation, the last answer and its request, whether the next look moves, faults
+        // observation, the last answer, whether the next look moves, faults
         (seen("IN_PROGRESS"), answered, true, 0),
         (missing(), answered, true, 0),
-        (unavailable(), asked, true, 3),
-        (refused(Reach::Order), asked, true, 3),
-        (malformed(), asked, true, 4),
-        (throttled(), asked, false, 3),
-        (refused(Reach::Scope), asked, false, 3),
-        (Observation::Elapsed, asked, false, 3),
+        (unavailable(), before, true, 3),
+        (refused(Reach::Order), before, true, 3),
+        (malformed(), before, true, 4),
+        (throttled(), before, false, 3),
+        (refused(Reach::Scope), before, false, 3),
+        (Observation::Elapsed, before, false, 3),
     ];
     for (observation, last, moves, faults) in cases {
-        let mut before = order.clone();
-        before.looked.faults = 3;
-        let after = look::apply(&before, &observation, Some(at(2)), now).order.looked;
-        assert_eq!((after.answered_at, after.asked_at), last, "{observation:?}");
+        let mut stored = order.clone();
+        stored.looked.faults = 3;
+        let after = look::apply(&stored, &observation, Some(at(2)), now).order.looked;
+        assert_eq!(after.answered_at, last, "{observation:?}");
         assert_eq!(after.due_at.unwrap() > now, moves, "{observation:?}");
-        assert_eq!(after.due_at != before.looked.due_at, moves, "{observation:?}");
+        assert_eq!(after.due_at != stored.looked.due_at, moves, "{observation:?}");
         assert_eq!(after.faults, faults, "{observation:?}");
     }
 }

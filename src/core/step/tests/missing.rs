@@ -1,12 +1,12 @@
 //! Not found: grace, doubt, confirmation, and what comes back.
 
-use super::super::super::state::Presence;
+use super::super::super::state::{Absence, Presence};
 use super::*;
 
 #[test]
 fn nothing_is_missing_before_the_grace_is_over() {
     let order = tell(connect(), &[(0, missing(), &[]), (9, missing(), &[])]);
-    assert_eq!((order.state.doubt, order.generation), (None, 0));
+    assert_eq!((order.state.absence, order.generation), (Absence::Young { until: at(10) }, 1));
     tell(
         order,
         &[(10, missing(), &[]), (11, missing(), &["order.not_found : no such"]), (12, missing(), &[])],
@@ -43,7 +43,7 @@ fn a_sighting_clears_the_doubt_and_what_is_no_answer_does_nothing_to_it() {
         connect(),
         &[(0, seen("CLAIMED"), &["number.claimed >CLAIMED"]), (20, missing(), &[]), (21, unavailable(), &[])],
     );
-    assert_eq!(order.state.doubt, Some(at(20)), "it is not confirmed by what is no answer");
+    assert_eq!(order.state.doubted_since(), Some(at(20)), "it is not confirmed by what is no answer");
 }
 
 #[test]

@@ -17,7 +17,8 @@ use std::time::Duration;
 use super::super::event::{NumberChange, OrderEvent, WindowEnd, WindowFacts};
 use super::super::look;
 use super::super::observation::{
-    ChimeNumber, ChimeOrder, ChimeStatus, ConnectNumber, Observation, Outage, Progress, Reach, Sighting, Word,
+    ChimeNumber, ChimeOrder, ChimeStatus, ConnectNumber, Elsewhere, Observation, Outage, Progress, Reach,
+    Sighting, Word,
 };
 use super::super::order::{Declared, ListTerms, Operation, OrderKey, Provider, Watch};
 use super::super::policy::Policy;
@@ -117,7 +118,22 @@ fn sighting(status: &str, numbers: &str) -> ChimeOrder {
 }
 
 fn missing() -> Observation {
-    Observation::Missing { message: Some("no such".into()) }
+    Observation::Missing { message: Some("no such".into()), suspect: false }
+}
+
+/// Another id holds the number, in that status.
+fn held(raw: &str) -> Observation {
+    let status = (!raw.is_empty()).then(|| word(raw));
+    Observation::Elsewhere(Elsewhere::Held { by: "other".into(), status })
+}
+
+fn nobody() -> Observation {
+    Observation::Elsewhere(Elsewhere::Nobody)
+}
+
+/// Who else holds the number could not be asked; with a code, it is refused.
+fn unknown(refused: Option<&str>) -> Observation {
+    Observation::Elsewhere(Elsewhere::Unknown { why: "no".into(), refused: refused.map(str::to_owned) })
 }
 
 fn throttled() -> Observation {
@@ -168,7 +184,10 @@ fn say(event: &OrderEvent) -> String {
         OrderEvent::WindowClosed { number, end: WindowEnd::Released, .. } => {
             format!("{name}{} released", whom(number))
         }
-        OrderEvent::WindowResolved { number, .. } => format!("{name}{}", whom(number)),
+        OrderEvent::WindowResolved { number, other_id, .. } => {
+            let by = other_id.as_ref().map(|other| format!(" by {other}")).unwrap_or_default();
+            format!("{name}{}{by}", whom(number))
+        }
         OrderEvent::StatusChanged { from, to } => format!("{name} {}>{}", from.unwrap_or(""), to.as_str()),
         OrderEvent::Completed { outcome, duration } => {
             format!("{name} {} took {}", outcome.as_str(), minutes(*duration))
@@ -195,7 +214,8 @@ fn say_number(name: &str, change: &NumberChange) -> String {
     let took = change.duration.map(|took| format!(" took {}", minutes(took)));
     let retrying = change.retrying.then(|| " retrying".to_owned());
     let reason = change.reason.as_ref().map(|reason| format!(": {reason}"));
-    let rest: String = [cause, took, retrying, reason].into_iter().flatten().collect();
+    let under = change.other_id.as_ref().map(|other| format!(" under {other}"));
+    let rest: String = [cause, took, retrying, under, reason].into_iter().flatten().collect();
     format!("{name}{} {from}>{}{rest}", whom(&change.number), change.to.word())
 }
 

@@ -1,7 +1,9 @@
 //! Every shape of an order with every observation.
 
-use super::super::super::state::{Cause, CauseBasis, Connect, Number, Place, Presence, Status, Subject};
-use super::super::super::window::{Window, WindowBasis, WindowState};
+use super::super::super::state::{
+    Absence, Cause, CauseBasis, Connect, Number, Place, Presence, Status, Subject,
+};
+use super::super::super::window::{Closed, Outcome, Window, WindowBasis, WindowState};
 use super::super::step;
 use super::*;
 
@@ -9,7 +11,7 @@ fn statuses() -> Vec<Status> {
     let since = at(10);
     let causes = [
         None,
-        Some(Cause { operation: Operation::Claim, basis: CauseBasis::Inferred }),
+        Some(Cause { operation: Operation::Claim, basis: CauseBasis::NeverClaimed }),
         Some(Cause { operation: Operation::Update, basis: CauseBasis::Declared }),
     ];
     let mut all = vec![Status::NeverSeen, Status::Claimed { since }, Status::Released { since }];
@@ -25,11 +27,15 @@ fn windows() -> [WindowState; 3] {
     let window = Window {
         id: "w".into(),
         basis: WindowBasis::FirstLook,
+        counted_from: Some(at(0)),
+        length: Duration::from_hours(24),
+        failed_at: at(10),
         earliest: at(DAY),
         latest: at(DAY + 10),
         warned: None,
     };
-    [WindowState::Never, WindowState::Open(window.clone()), WindowState::Closed(window)]
+    let over = Closed { window: window.clone(), outcome: Outcome::Unconfirmed, at: at(DAY + 10) };
+    [WindowState::Never, WindowState::Open(window), WindowState::Closed(over)]
 }
 
 /// Every status with every window, presence, doubt, provider and count of faults; with and without an E.164.
@@ -38,10 +44,13 @@ fn shapes() -> Vec<Order> {
     for status in statuses() {
         for window in windows() {
             for presence in [Presence::Unseen, Presence::Seen, Presence::Gone { since: at(11) }] {
-                for (n, (doubt, place)) in
-                    [(None, Place::Listed), (Some(at(12)), Place::LackedOnce), (None, Place::Vanished)]
-                        .into_iter()
-                        .enumerate()
+                for (n, (absence, place)) in [
+                    (Absence::None, Place::Listed),
+                    (Absence::Doubted { since: at(12) }, Place::LackedOnce),
+                    (Absence::Suspect { since: at(12) }, Place::Vanished),
+                ]
+                .into_iter()
+                .enumerate()
                 {
                     for (provider, key) in
                         [(Provider::Connect, NUMBER), (Provider::Connect, ""), (Provider::Chime, "+1")]
@@ -52,7 +61,7 @@ fn shapes() -> Vec<Order> {
                             declared.operation = [None, Some(Operation::Claim), Some(Operation::Update)][n];
                         });
                         shape.state.presence = presence;
-                        shape.state.doubt = doubt;
+                        shape.state.absence = absence;
                         shape.looked.faults = if n == 1 { 8 } else { 0 };
                         shape.looked.answered_at = Some(at(12));
                         let number = Number {
@@ -87,7 +96,15 @@ fn observations() -> Vec<Observation> {
         named("+15551230001", "FAILED"),
         Observation::Seen(Sighting::Connect(ConnectNumber::default())),
         missing(),
-        Observation::Missing { message: None },
+        Observation::Missing { message: None, suspect: false },
+        Observation::Missing { message: None, suspect: true },
+        Observation::Elsewhere(Elsewhere::Searching),
+        Observation::Elsewhere(Elsewhere::Nobody),
+        held("CLAIMED"),
+        held("IN_PROGRESS"),
+        held(""),
+        unknown(None),
+        unknown(Some("AccessDeniedException")),
         throttled(),
         unavailable(),
         refused(Reach::Scope),
