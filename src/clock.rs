@@ -39,3 +39,34 @@ impl Clock for SystemClock {
 fn elapsed(started: Instant) -> Duration {
     started.elapsed()
 }
+
+/// A clock for tests in tokio's paused time: it stands still while the machine sleeps, and its wall time can be set.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct TestClock {
+    started: tokio::time::Instant,
+    wall_ms: std::sync::atomic::AtomicI64,
+}
+
+#[cfg(test)]
+impl TestClock {
+    /// A clock that shows `wall`.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads a clock")]
+    pub(crate) fn at(wall: Timestamp) -> Self {
+        Self { started: tokio::time::Instant::now(), wall_ms: wall.as_millis().into() }
+    }
+
+    /// Sets the wall time by so many seconds, and leaves the monotonic one alone.
+    pub(crate) fn set_by(&self, seconds: i64) {
+        self.wall_ms.fetch_add(seconds * 1000, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+impl Clock for TestClock {
+    fn now(&self) -> Now {
+        let passed = self.started.elapsed();
+        let shown = self.wall_ms.load(std::sync::atomic::Ordering::Relaxed);
+        Now { wall: Timestamp::from_millis(shown).plus(passed), tick: Tick::ZERO.plus(passed) }
+    }
+}

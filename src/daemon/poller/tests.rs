@@ -1,1 +1,458 @@
+//! The loop in virtual time: marks, doubts and clocks, with a world that answers as each test says.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::Poller;
+use crate::clock::{Clock as _, TestClock};
+use crate::config::{self, Config, Sources, WatchList};
+use crate::core::inquiry::{Answer, Errand, Holder, Page};
+use crate::core::observation::{ConnectNumber, Observation, Outage, Progress, Sighting, Word};
+use crate::core::record::{Record, Style};
+use crate::core::time::Timestamp;
+use crate::daemon::fleet::Fleet;
+use crate::daemon::journal::Journal;
+use crate::daemon::lists::Applier;
+use crate::provider::{Ask, Look};
+use crate::store::Store as _;
+use crate::store::memory::MemoryStore;
+
+const MAIN: &str = "[store]\nurl = \"sqlite:///nowhere/claimwatch.db\"\n[watch]\ndirs = [\"watch.d\"]\n[account.a]\nregion = \"eu-west-2\"\n";
+const NUMBER: &str = "+442079460123";
+const OTHER: &str = "0c1f3b6e-0000-4000-8000-00000000beef";
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// 2026-11-22T10:00:00Z.
+const START: i64 = 1_795_341_600_000;
+
+fn id(n: usize) -> String {
+    format!("0c1f3b6e-0000-4000-8000-{n:012}")
+}
+
+/// A watch list of so many Connect numbers, under terms without stalls.
+fn list(numbers: usize) -> String {
+    let entries: String =
+        (0..numbers).map(|n| format!("[[number]]\nid = \"{}\"\noperation = \"claim\"\n", id(n))).collect();
+    format!("account = \"a\"\nstalled_after = \"none\"\n{entries}")
+}
+
+type Answers = Box<dyn FnMut(&str, &Errand, u64) -> Answer + Send>;
+
+/// Answers each request by the id that is asked for, what is asked, and the second since the start by the monotonic
+/// clock; and remembers them.
+struct World {
+    clock: Arc<TestClock>,
+    answers: Mutex<Answers>,
+    asked: Mutex<Vec<(u64, Errand)>>,
+}
+
+impl Look for World {
+    async fn look(&self, ask: Ask) -> Answer {
+        let second = self.clock.now().tick.since(crate::core::time::Tick::ZERO).as_secs();
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((second, ask.errand.clone()));
+        (self.answers.lock().unwrap_or_else(PoisonError::into_inner))(&ask.key.id, &ask.errand, second)
+    }
+
+    fn refresh(&self, _account: &str) {}
+}
+
+fn seen(raw: &str) -> Answer {
+    let known = match raw {
+        "IN_PROGRESS" => Some(Progress::InProgress),
+        "CLAIMED" => Some(Progress::Claimed),
+        "FAILED" => Some(Progress::Failed),
+        _ => None,
+    };
+    Answer::Observed(Observation::Seen(Sighting::Connect(ConnectNumber {
+        number: Some(NUMBER.into()),
+        status: Some(Word { raw: raw.into(), known }),
+        ..ConnectNumber::default()
+    })))
+}
+
+fn missing() -> Answer {
+    Answer::Observed(Observation::Missing { message: None, suspect: false })
+}
+
+fn down() -> Answer {
+    Answer::Observed(Observation::Unavailable { outage: Outage::Status(503), retry_after: None })
+}
+
+/// The list of those that hold the number: the one asked about, and perhaps another.
+fn holders(other: bool) -> Answer {
+    let holder = |id: &str| Holder { id: id.to_owned(), ask: id.to_owned() };
+    let mut holders = vec![holder(&id(0))];
+    holders.extend(other.then(|| holder(OTHER)));
+    Answer::Page(Page { holders, next: None })
+}
+
+/// A number whose claim fails after three minutes, that nobody else holds.
+fn fails_and_stays(errand: &Errand, second: u64) -> Answer {
+    match errand {
+        Errand::Itself(_) if second < 3 * MINUTE => seen("IN_PROGRESS"),
+        Errand::Itself(_) => seen("FAILED"),
+        Errand::Holders { .. } => holders(false),
+        Errand::Holder(_) => missing(),
+    }
+}
+
+type Loop = Poller<MemoryStore, World, TestClock>;
+
+struct House {
+    _folder: TempDir,
+    config: Config,
+    lists: Vec<WatchList>,
+    store: Arc<MemoryStore>,
+    clock: Arc<TestClock>,
+    world: Arc<World>,
+}
+
+impl House {
+    async fn of(numbers: usize, answers: impl FnMut(&str, &Errand, u64) -> Answer + Send + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &Path, text: &str| std::fs::write(path, text).unwrap();
+        std::fs::create_dir(folder.path().join("watch.d")).unwrap();
+        write(&folder.path().join("claimwatch.toml"), MAIN);
+        write(&folder.path().join("watch.d/l.toml"), &list(numbers));
+        let now = Timestamp::from_millis(START);
+        let path = folder.path().join("claimwatch.toml");
+        let loaded = config::load(&Sources { path, environment: std::collections::BTreeMap::new(), now });
+        let clock = Arc::new(TestClock::at(now));
+        let store = Arc::new(MemoryStore::new());
+        store.register_sinks(&["log".to_owned()]).await.unwrap();
+        let world = World {
+            clock: Arc::clone(&clock),
+            answers: Mutex::new(Box::new(answers)),
+            asked: Mutex::default(),
+        };
+        let config = loaded.config.unwrap();
+        Self { _folder: folder, config, lists: loaded.lists, store, clock, world: Arc::new(world) }
+    }
+
+    /// A daemon that comes up.
+    async fn start(&self) -> Loop {
+        let now = self.clock.now();
+        let applier = Applier {
+            store: &*self.store,
+            accounts: &self.config.accounts,
+            style: Style::default(),
+            now: now.wall,
+        };
+        applier.apply(&self.lists, &[], false).await.unwrap();
+        let remembered = self.store.scopes().await.unwrap();
+        let generation = self.store.daemon_generation().await.unwrap();
+        let fleet = Fleet::new(&self.config, &remembered, now);
+        let journal = Journal::new(Arc::clone(&self.store), generation, watch::channel(0).0);
+        let parts = (Arc::clone(&self.store), Arc::clone(&self.world), Arc::clone(&self.clock));
+        let mut poller = Poller::new(parts, fleet, journal, Style::default(), false);
+        for order in self.store.schedule(None, 1000).await.unwrap() {
+            poller.settle(&order, Duration::from_hours(25), now.wall);
+        }
+        poller
+    }
+
+    /// It runs for so many seconds.
+    async fn run(&self, poller: &mut Loop, seconds: u64) {
+        let stop = CancellationToken::new();
+        let (_wishes, wished) = mpsc::channel(1);
+        let ends = async {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            stop.cancel();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            finish = poller.run(wished, &stop) => drop(finish.unwrap()),
+            () = ends => {}
+        }
+    }
+
+    /// What was said, without what is of no interest here: the second by the record's own time, the event, its outcome.
+    async fn said(&self) -> Vec<(u64, String)> {
+        let records = self.records().await;
+        let told = records.iter().filter(|record| !record.event.starts_with("config."));
+        told.map(|record| {
+            let at = record.time.unwrap().since(Timestamp::from_millis(START)).as_secs();
+            let of = record.outcome.as_ref().or(record.condition.as_ref()).map(|word| format!(" {word}"));
+            (at, format!("{}{}", record.event, of.unwrap_or_default()))
+        })
+        .collect()
+    }
+
+    async fn records(&self) -> Vec<Record> {
+        let pending = self.store.pending("log", 10_000).await.unwrap();
+        pending.iter().map(|delivery| serde_json::from_str(&delivery.json).unwrap()).collect()
+    }
+
+    /// Requests from a second on.
+    fn asked(&self, from: u64) -> Vec<(u64, Errand)> {
+        let asked = self.world.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.iter().filter(|(second, _)| *second >= from).cloned().collect()
+    }
+}
+
+fn names(said: &[(u64, String)]) -> Vec<&str> {
+    said.iter().map(|(_, name)| name.as_str()).collect()
+}
+
+const FAILED: [&str; 4] = ["order.tracked", "number.in_progress", "number.failed", "window.opened"];
+
+#[tokio::test(start_paused = true)]
+async fn each_mark_is_told_in_its_second_on_fresh_evidence() {
+    let house = House::of(1, |_, errand, second| fails_and_stays(errand, second)).await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, DAY + HOUR).await;
+    let said = house.said().await;
+    assert_eq!(said[..4].iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>(), FAILED);
+    assert_eq!(
+        names(&said[4..]),
+        ["window.closing", "window.closing", "window.closing", "window.closed unconfirmed"]
+    );
+    for record in house.records().await.iter().filter(|record| record.due_at.is_some()) {
+        let (due, time) = (record.due_at.unwrap(), record.time.unwrap());
+        assert!(time.since(due) < Duration::from_secs(1), "{}: due {due}, told {time}", record.event);
+        assert!(due.since(record.evidence_at.unwrap()) <= Duration::from_secs(61), "{record:?}");
+        assert_eq!(record.lateness_s, None);
+        let at = due.since(Timestamp::from_millis(START)).as_secs();
+        let asked = house.asked(at - 61);
+        let lists =
+            asked.iter().filter(|(second, errand)| *second <= at && matches!(errand, Errand::Holders { .. }));
+        assert_eq!(lists.count(), 1, "who else holds it is asked once before each: {asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_claimed_under_another_id_is_resolved_and_nobody_is_woken() {
+    let house = House::of(1, |_, errand, second| match errand {
+        Errand::Holders { .. } => holders(true),
+        Errand::Holder(holder) => {
+            assert_eq!(holder.id, OTHER);
+            seen("CLAIMED")
+        }
+        Errand::Itself(_) => fails_and_stays(errand, second),
+    })
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, DAY + HOUR).await;
+    let said = house.said().await;
+    assert_eq!(names(&said)[4..], ["window.resolved claimed_elsewhere"]);
+    let mark = 12 * HOUR;
+    assert!((mark - 60..mark).contains(&said[4].0), "just before the first mark: {said:?}");
+    let records = house.records().await;
+    assert_eq!(records.last().unwrap().other_id.as_deref(), Some(OTHER));
+    let lists = house.asked(0).iter().filter(|(_, errand)| matches!(errand, Errand::Holders { .. })).count();
+    assert_eq!(lists, 1, "there is no need to ask again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_ask_for_other_ids_is_told_so_once_and_warned_all_the_same() {
+    let refused = || {
+        Answer::Observed(Observation::Denied {
+            reach: crate::core::observation::Reach::Order,
+            code: "AccessDeniedException".into(),
+            message: None,
+            clock_offset_s: None,
+        })
+    };
+    let house = House::of(4, move |_, errand, second| match errand {
+        Errand::Holders { .. } => refused(),
+        Errand::Itself(_) | Errand::Holder(_) => fails_and_stays(errand, second),
+    })
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, DAY + HOUR).await;
+    let said = house.said().await;
+    let count = |name: &str| said.iter().filter(|(_, told)| told == name).count();
+    assert_eq!(count("order.attention holders_denied"), 4, "once an order");
+    assert_eq!((count("window.closing"), count("window.closed unconfirmed")), (12, 4));
+    assert_eq!(count("scope.denied denied"), 0, "the numbers themselves may be looked at");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_due_while_the_machine_slept_is_told_once_after_a_look() {
+    let house = House::of(1, |_, errand, second| fails_and_stays(errand, second)).await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 10 * MINUTE).await;
+    house.clock.set_by(2 * DAY as i64);
+    house.run(&mut poller, 5 * MINUTE).await;
+    let said = house.said().await;
+    assert_eq!(names(&said)[4..], ["window.closing", "window.closed unconfirmed"]);
+    let woke = 2 * DAY + 10 * MINUTE;
+    assert!((woke..woke + 70).contains(&said[4].0), "{said:?}");
+    let asked = house.asked(10 * MINUTE);
+    assert!(
+        matches!(asked[0].1, Errand::Itself(_)) && matches!(asked[1].1, Errand::Holders { .. }),
+        "{asked:?}"
+    );
+    for record in house.records().await.iter().filter(|record| record.due_at.is_some()) {
+        assert!(record.lateness_s.unwrap() > 23 * HOUR, "it says how late it is: {record:?}");
+        assert!(record.evidence_at.unwrap() >= Timestamp::from_millis(START).plus(Duration::from_secs(woke)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_rescued_while_the_machine_slept_wakes_nobody() {
+    let asleep = Arc::new(AtomicBool::new(false));
+    let woke = Arc::clone(&asleep);
+    let house = House::of(1, move |_, errand, second| match errand {
+        Errand::Itself(_) if woke.load(Ordering::Relaxed) => seen("CLAIMED"),
+        Errand::Itself(_) | Errand::Holders { .. } | Errand::Holder(_) => fails_and_stays(errand, second),
+    })
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 10 * MINUTE).await;
+    asleep.store(true, Ordering::Relaxed);
+    house.clock.set_by(2 * DAY as i64);
+    house.run(&mut poller, 5 * MINUTE).await;
+    assert_eq!(names(&house.said().await)[4..], ["number.claimed", "window.resolved claimed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_that_ended_while_the_daemon_was_down_is_told_though_the_service_is_down_too() {
+    let house = House::of(
+        1,
+        |_, errand, second| {
+            if second > 10 * MINUTE { down() } else { fails_and_stays(errand, second) }
+        },
+    )
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 10 * MINUTE).await;
+    drop(poller);
+    house.clock.set_by(2 * DAY as i64);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 5 * MINUTE).await;
+    let said = house.said().await;
+    let told: Vec<_> = said[4..].iter().filter(|(_, name)| name.starts_with("window.")).collect();
+    let started = 2 * DAY + 10 * MINUTE + 5;
+    assert_eq!(told.len(), 2, "{said:?}");
+    for (at, name) in told {
+        assert!((started + 60..started + 75).contains(at), "{name} at {at}, started {started}");
+    }
+    let records = house.records().await;
+    let closed = records.iter().find(|record| record.event == "window.closed").unwrap();
+    assert!(closed.lateness_s.unwrap() > 23 * HOUR);
+    assert!(
+        closed.evidence_at.unwrap() <= Timestamp::from_millis(START).plus(Duration::from_secs(10 * MINUTE))
+    );
+    drop(poller);
+    let before = house.said().await.len();
+    let mut poller = house.start().await;
+    house.run(&mut poller, 5 * MINUTE).await;
+    let again = &house.said().await[before..];
+    assert!(again.iter().all(|(_, name)| !name.starts_with("window.")), "{again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarts_do_not_put_off_what_is_late() {
+    let house = House::of(
+        1,
+        |_, errand, second| {
+            if second > 10 * MINUTE { down() } else { fails_and_stays(errand, second) }
+        },
+    )
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 10 * MINUTE).await;
+    house.clock.set_by(2 * DAY as i64);
+    for _ in 0..10 {
+        let mut poller = house.start().await;
+        house.run(&mut poller, 20).await;
+    }
+    let said = house.said().await;
+    assert!(names(&said).contains(&"window.closed unconfirmed"), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_goes_back_delays_no_look_and_no_warning_twice() {
+    let house = House::of(1, |_, errand, second| fails_and_stays(errand, second)).await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 12 * HOUR + 10 * MINUTE).await;
+    let before = house.said().await;
+    assert_eq!(names(&before)[4..], ["window.closing"]);
+    let now = house.clock.now().tick.since(crate::core::time::Tick::ZERO).as_secs();
+    house.clock.set_by(-(6 * HOUR as i64));
+    house.run(&mut poller, 4 * HOUR).await;
+    assert_eq!(house.said().await, before, "the mark at 12 h is not told again");
+    let looks = house.asked(now);
+    assert!(looks.len() >= 15, "looks go on: {looks:?}");
+    let gaps = looks.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
+    assert!(gaps <= 15 * MINUTE && looks[0].0 - now <= 15 * MINUTE, "{looks:?}");
+    house.clock.set_by(6 * HOUR as i64);
+    house.run(&mut poller, 9 * HOUR).await;
+    let said = house.said().await;
+    assert_eq!(names(&said)[5..], ["window.closing", "window.closing", "window.closed unconfirmed"]);
+}
+
+/// Five numbers, none of which is found for two hours.
+async fn vanishing() -> House {
+    House::of(5, |_, errand, second| match errand {
+        Errand::Itself(_) if (HOUR..3 * HOUR).contains(&second) => missing(),
+        Errand::Itself(_) => seen("IN_PROGRESS"),
+        Errand::Holders { .. } => holders(false),
+        Errand::Holder(_) => missing(),
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_that_goes_missing_is_suspect_until_one_of_them_is_seen() {
+    let house = vanishing().await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 4 * HOUR).await;
+    let said = house.said().await;
+    assert_eq!(
+        names(&said)[10..],
+        ["scope.suspect suspect", "scope.recovered suspect"],
+        "nobody is released"
+    );
+    let recovered = said[11].0;
+    let soon = house.asked(recovered).iter().filter(|(second, _)| *second <= recovered + 10).count();
+    assert!(soon >= 5, "the others are looked at at once: {soon}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_does_not_end_the_suspicion() {
+    let house = vanishing().await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 2 * HOUR).await;
+    drop(poller);
+    let mut poller = house.start().await;
+    house.run(&mut poller, 2 * HOUR).await;
+    let said = house.said().await;
+    assert_eq!(
+        names(&said)[10..],
+        ["scope.suspect suspect", "scope.recovered suspect"],
+        "nobody is released"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_orders_that_go_are_gone_once_it_was_asked_who_else_holds_them() {
+    let house = House::of(5, |id_asked, errand, second| match errand {
+        Errand::Itself(_) if second >= HOUR && (id_asked == id(0) || id_asked == id(1)) => missing(),
+        Errand::Itself(_) => seen("IN_PROGRESS"),
+        Errand::Holders { .. } => holders(id_asked == id(0)),
+        Errand::Holder(_) => seen("IN_PROGRESS"),
+    })
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 2 * HOUR).await;
+    let records = house.records().await;
+    let released: Vec<_> = records.iter().filter(|record| record.event == "number.released").collect();
+    assert_eq!(released.len(), 2);
+    for record in released {
+        let other = (record.order_id.as_deref() == Some(&id(0))).then_some(OTHER);
+        // Every holder that the list names for the second one is its own or the first one's.
+        let expected = other.map(str::to_owned).or(Some(id(0)));
+        assert_eq!(record.other_id, expected, "{record:?}");
+    }
+}
