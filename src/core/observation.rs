@@ -16,7 +16,7 @@ pub enum Observation {
     Missing {
         /// The service's message.
         message: Option<String>,
-        /// Whether so much of its scope went missing at once that this confirms nothing
+        /// Whether the whole scope may be missing, so that this confirms nothing
         /// (see [`suspicion`](super::suspicion)).
         suspect: bool,
     },

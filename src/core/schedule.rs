@@ -91,6 +91,11 @@ impl Schedule {
         }
     }
 
+    /// Those who wait, earliest due first.
+    pub fn waiting(&self) -> impl Iterator<Item = Stream> {
+        self.queue.iter().map(|(_, who)| *who)
+    }
+
     /// The clock by which the wishes were made went back by so much: they are as far away as they were.
     pub fn move_back(&mut self, by: Duration) {
         for place in self.places.values_mut() {

@@ -80,6 +80,8 @@ pub struct Heard {
     pub events: Vec<ScopeEvent>,
     /// Orders that are worth a look at once.
     pub again: Vec<Stream>,
+    /// Whether an order that is not known to be missing is worth a look at once: a witness.
+    pub wants_witness: bool,
 }
 
 /// Whether the next look may start.
@@ -235,18 +237,25 @@ impl Scope {
         heard
     }
 
+    /// Whether an order may witness that the scope is not missing as a whole.
+    pub fn may_witness(&self, who: Stream) -> bool {
+        !self.suspicion.is_missing(who)
+    }
+
     /// Whether an absence is believed.
     fn weigh_absence(&mut self, order: &Order, heard: &mut Heard, orders: usize, now: Now) {
         let doubted = order.state.absence.since().is_some();
         match &mut heard.observation {
             Observation::Missing { suspect, .. } if order.may_be_missing(now.wall) => {
-                if let Some(missing) = self.suspicion.missing(order.stream(), !doubted, orders, now) {
-                    heard.events.push(ScopeEvent::Suspect { missing: missing as u64 });
-                }
-                *suspect = self.suspicion.raised().is_some();
+                let verdict = self.suspicion.missing(order.stream(), !doubted, orders, now);
+                // The first "missing" confirms nothing anyway, and by the second one there is a witness.
+                *suspect = !verdict.believed && (doubted || self.suspicion.raised().is_some());
+                heard.wants_witness = verdict.wants_witness;
+                let raised = verdict.raised_by.map(|missing| ScopeEvent::Suspect { missing: missing as u64 });
+                heard.events.extend(raised);
             }
             Observation::Seen(_) => {
-                if let Some((since, again)) = self.suspicion.seen(order.stream(), doubted) {
+                if let Some((since, again)) = self.suspicion.seen(order.stream(), doubted, now) {
                     heard.events.push(recovered(Condition::Suspect, since, now));
                     heard.again = again;
                 }

@@ -1,8 +1,9 @@
 //! A whole scope that goes missing: the credentials of another account are likelier than so many released numbers.
 //!
 //! # Guarantees
-//! While it is raised, no absence is confirmed in the scope. It ends when one of those that went missing is seen, or when
-//! a person accepts that they are gone.
+//! An absence is believed only if another order of the scope was seen since it began: whoever goes missing has a witness
+//! looked at. While the suspicion is raised, none is believed; it ends when one of those that went missing is seen, or
+//! when a person accepts that they are gone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +27,19 @@ pub struct Suspicion {
     missing: BTreeMap<Stream, Tick>,
     raised: Option<Timestamp>,
     accepted: Option<Timestamp>,
+    /// When any order was last seen.
+    seen_at: Option<Tick>,
+}
+
+/// What to make of an order that was not found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// How many are missing, if this one raised the suspicion.
+    pub raised_by: Option<usize>,
+    /// Whether the absence may be confirmed.
+    pub believed: bool,
+    /// Whether another order is to be looked at, to see whether that one is there.
+    pub wants_witness: bool,
 }
 
 impl Suspicion {
@@ -45,28 +59,44 @@ impl Suspicion {
         self.accepted
     }
 
-    /// An order of a scope of `orders` was not found; `first` if the look before found it. Gives how many are missing if
-    /// that raises the suspicion.
-    pub fn missing(&mut self, who: Stream, first: bool, orders: usize, now: Now) -> Option<usize> {
-        if first || self.raised.is_some() {
-            self.missing.insert(who, now.tick);
+    /// An order of a scope of `orders` was not found; `first` if the look before found it.
+    pub fn missing(&mut self, who: Stream, first: bool, orders: usize, now: Now) -> Verdict {
+        if self.raised.is_none() {
+            self.missing.retain(|other, at| *other == who || now.tick.since(*at) <= WITHIN);
         }
+        let since = *self
+            .missing
+            .entry(who)
+            .and_modify(|at| {
+                if first {
+                    *at = now.tick
+                }
+            })
+            .or_insert(now.tick);
         if self.raised.is_some() {
-            return None;
+            return Verdict::default();
         }
-        self.missing.retain(|_, at| now.tick.since(*at) <= WITHIN);
-        let accepted = self.accepted.is_some_and(|at| at <= now.wall && now.wall.since(at) <= ACCEPTED_FOR);
+        if self.accepted.is_some_and(|at| at <= now.wall && now.wall.since(at) <= ACCEPTED_FOR) {
+            return Verdict { believed: true, ..Verdict::default() };
+        }
         let many = self.missing.len();
-        if accepted || many < LEAST || many * ONE_IN <= orders {
-            return None;
+        if many >= LEAST && many * ONE_IN > orders {
+            self.raised = Some(now.wall);
+            return Verdict { raised_by: Some(many), ..Verdict::default() };
         }
-        self.raised = Some(now.wall);
-        Some(many)
+        let believed = orders < LEAST || self.seen_at.is_some_and(|at| at >= since);
+        Verdict { raised_by: None, believed, wants_witness: !believed }
+    }
+
+    /// Whether an order is known to be missing: then it is no witness.
+    pub fn is_missing(&self, who: Stream) -> bool {
+        self.missing.contains_key(&who)
     }
 
     /// An order was seen; `doubted` if the look before did not find it. Gives since when the suspicion stood if that ends
     /// it, and who may be looked at again.
-    pub fn seen(&mut self, who: Stream, doubted: bool) -> Option<(Timestamp, Vec<Stream>)> {
+    pub fn seen(&mut self, who: Stream, doubted: bool, now: Now) -> Option<(Timestamp, Vec<Stream>)> {
+        self.seen_at = Some(now.tick);
         let member = self.missing.remove(&who).is_some() || doubted;
         if member { self.end() } else { None }
     }
@@ -96,11 +126,22 @@ mod tests {
         Stream::of(&[&n.to_string()])
     }
 
-    /// Orders 1, 2, … go missing at these minutes, in a scope of `orders`. Gives which of them raised it.
+    /// Orders 0, 1, … go missing at these minutes, in a scope of `orders`. Gives how many raised it.
     fn raised_by(minutes: &[u64], orders: usize) -> Option<usize> {
         let mut suspicion = Suspicion::default();
-        let mut each = minutes.iter().enumerate();
-        each.find_map(|(n, minute)| suspicion.missing(who(n as u32), true, orders, at(*minute)))
+        let each = (0..).zip(minutes);
+        each.map(|(n, minute)| suspicion.missing(who(n), true, orders, at(*minute)))
+            .find_map(|verdict| verdict.raised_by)
+    }
+
+    /// Raised by four orders of nine.
+    fn raised() -> Suspicion {
+        let mut suspicion = Suspicion::default();
+        for n in 0..4 {
+            suspicion.missing(who(n), true, 9, at(0));
+        }
+        assert_eq!(suspicion.raised(), Some(at(0).wall));
+        suspicion
     }
 
     #[test]
@@ -116,46 +157,55 @@ mod tests {
     #[test]
     fn one_order_that_stays_missing_is_one() {
         let mut suspicion = Suspicion::default();
-        for minute in 0..5 {
-            assert_eq!(suspicion.missing(who(1), minute == 0, 1, at(minute)), None);
+        for minute in 0..60 {
+            assert_eq!(suspicion.missing(who(1), minute == 0, 2, at(minute)).raised_by, None);
         }
     }
 
     #[test]
-    fn it_stands_until_one_of_them_is_seen() {
+    fn an_absence_is_believed_once_another_order_was_seen_since() {
         let mut suspicion = Suspicion::default();
-        for n in 0..4 {
-            suspicion.missing(who(n), true, 9, at(0));
-        }
-        assert_eq!(suspicion.raised(), Some(at(0).wall));
-        assert_eq!(suspicion.seen(who(9), false), None, "it was never missing");
-        assert!(suspicion.raised().is_some());
-        let (since, others) = suspicion.seen(who(1), true).unwrap();
+        suspicion.seen(who(2), false, at(0));
+        let alone = Verdict { wants_witness: true, ..Verdict::default() };
+        assert_eq!(suspicion.missing(who(1), true, 9, at(1)), alone);
+        assert_eq!(suspicion.missing(who(1), false, 9, at(2)), alone, "nobody was seen since");
+        suspicion.seen(who(2), false, at(3));
+        assert!(suspicion.missing(who(1), false, 9, at(4)).believed);
+        suspicion.seen(who(1), true, at(5));
+        assert_eq!(suspicion.missing(who(1), true, 9, at(6)), alone, "another time");
+        assert!(suspicion.missing(who(3), true, 2, at(7)).believed, "there is hardly anybody to ask");
+        assert!(suspicion.is_missing(who(3)) && !suspicion.is_missing(who(2)));
+    }
+
+    #[test]
+    fn it_stands_until_one_of_them_is_seen() {
+        let mut suspicion = raised();
+        assert_eq!(suspicion.seen(who(9), false, at(1)), None, "it was never missing");
+        assert_eq!(suspicion.missing(who(0), false, 9, at(60)), Verdict::default());
+        let (since, others) = suspicion.seen(who(1), true, at(61)).unwrap();
         assert_eq!((since, others.len()), (at(0).wall, 3), "the others may be looked at again");
-        assert_eq!((suspicion.raised(), suspicion.seen(who(2), true)), (None, None));
+        assert_eq!((suspicion.raised(), suspicion.seen(who(2), true, at(62))), (None, None));
     }
 
     #[test]
     fn after_a_restart_a_sighting_of_a_doubted_order_ends_it() {
         let mut suspicion = Suspicion::default();
         suspicion.resume(Some(at(0).wall), None);
-        assert_eq!(suspicion.missing(who(1), false, 9, at(1)), None);
-        assert_eq!(suspicion.seen(who(2), false), None);
-        assert_eq!(suspicion.seen(who(2), true), Some((at(0).wall, vec![who(1)])));
+        assert_eq!(suspicion.missing(who(1), false, 9, at(1)), Verdict::default());
+        assert_eq!(suspicion.seen(who(2), false, at(1)), None);
+        assert_eq!(suspicion.seen(who(2), true, at(1)), Some((at(0).wall, vec![who(1)])));
     }
 
     #[test]
     fn what_was_accepted_is_not_asked_again() {
-        let mut suspicion = Suspicion::default();
-        for n in 0..3 {
-            suspicion.missing(who(n), true, 9, at(0));
-        }
+        let mut suspicion = raised();
         assert_eq!(suspicion.accept(at(1).wall).map(|(since, _)| since), Some(at(0).wall));
-        for n in 3..9 {
-            assert_eq!(suspicion.missing(who(n), true, 9, at(2)), None);
+        for n in 4..9 {
+            assert!(suspicion.missing(who(n), true, 9, at(2)).believed);
         }
         let later = 6 * 60 + 2;
-        let again: Vec<_> = (10..13).map(|n| suspicion.missing(who(n), true, 9, at(later))).collect();
+        let again: Vec<_> =
+            (10..13).map(|n| suspicion.missing(who(n), true, 9, at(later)).raised_by).collect();
         assert_eq!(again, [None, None, Some(3)]);
     }
 }

@@ -62,7 +62,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         let heard = lane.scope.hear(order, observation, lane.schedule.len(), now);
         let records = lane.records(heard.events, now);
         let memory = lane.scope.memory(now);
-        heard.again.iter().for_each(|again| lane.schedule.hasten(*again, now.wall));
+        let witness =
+            lane.schedule.waiting().find(|other| heard.wants_witness && lane.scope.may_witness(*other));
+        heard.again.iter().copied().chain(witness).for_each(|again| lane.schedule.hasten(again, now.wall));
         self.journal.scope(lane.scope.key().clone(), memory, records, now.tick);
         heard.observation
     }

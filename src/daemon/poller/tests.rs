@@ -420,6 +420,25 @@ async fn a_scope_that_goes_missing_is_suspect_until_one_of_them_is_seen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_the_credentials_of_another_account_nothing_is_released_however_seldom_it_is_looked_at() {
+    let numbers = 100;
+    let house = House::of(numbers, |_, errand, second| match errand {
+        Errand::Itself(_) if second >= 2 * DAY => missing(),
+        Errand::Itself(_) => seen("IN_PROGRESS"),
+        Errand::Holders { .. } => Answer::Page(Page::default()),
+        Errand::Holder(_) => missing(),
+    })
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 2 * DAY - 1).await;
+    let looks = house.asked(2 * DAY - HOUR).len();
+    assert!(looks < 2 * numbers, "each is looked at every 48 minutes: {looks}");
+    let before = house.said().await.len();
+    house.run(&mut poller, 6 * HOUR).await;
+    assert_eq!(names(&house.said().await[before..]), ["scope.suspect suspect"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_does_not_end_the_suspicion() {
     let house = vanishing().await;
     let mut poller = house.start().await;
