@@ -90,9 +90,12 @@ impl Source {
         self.path.strip_prefix("src/")
     }
 
-    /// Where a word stands.
+    /// Where a word stands: not as the end of another one.
     fn says(&self, word: &str) -> Vec<String> {
-        let hits = self.code.iter().filter(|(_, line)| line.contains(word));
+        let begins = |(at, _): &(usize, &str), line: &str| {
+            !line[..*at].ends_with(|before: char| before.is_ascii_alphanumeric())
+        };
+        let hits = self.code.iter().filter(|(_, line)| line.match_indices(word).any(|hit| begins(&hit, line)));
         hits.map(|(at, _)| format!("{}:{at}: {word}", self.path)).collect()
     }
 }
