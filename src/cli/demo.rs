@@ -82,7 +82,7 @@ async fn play(folder: &Path, clock: SystemClock, story: Story, colour: bool) -> 
 
     let stop = CancellationToken::new();
     let log = StorySink { story, colour, stop: stop.clone() };
-    let setup = Setup { loaded, once: false, deadline: Some(AT_MOST), accept_removal: false };
+    let setup = Setup { loaded, once: false, deadline: Some(AT_MOST), accept_removal: false, control: None };
     let world_stop = CancellationToken::new();
     let world = sim::http::serve(
         listener,

@@ -1,6 +1,8 @@
 //! The command line: one file a command.
 
+mod accept;
 mod check;
+mod control;
 mod demo;
 mod run;
 mod simulate;
@@ -44,6 +46,8 @@ enum Command {
     Demo,
     /// Serve the simulated AWS alone
     Simulate(simulate::Args),
+    /// Say that what went missing from a suspect scope is gone
+    Accept(accept::Args),
     /// Check the configuration and the watch lists; exit 0 or 78
     Check(ConfigArg),
 }
@@ -89,6 +93,7 @@ pub fn main(
             Command::Run(args) => Box::pin(run::run(args, environment, clock)).await,
             Command::Demo => Box::pin(demo::run(clock, colours(&environment))).await,
             Command::Simulate(args) => simulate::run(args, clock).await,
+            Command::Accept(args) => accept::run(args, environment, clock).await,
             Command::Check(args) => check::run(&args, environment, clock),
         }
     });

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArg, colours, complain, load};
+use super::{ConfigArg, colours, complain, control, load};
 use crate::clock::SystemClock;
 use crate::config::{Config, LogFormat, parse_duration};
 use crate::daemon::{self, DaemonError, Parts, Setup};
@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
     let colour = colours(&environment);
-    let loaded = load(&args.config, environment, clock);
+    let loaded = load(&args.config, environment.clone(), clock);
     if !loaded.problems.is_empty() {
         complain(&loaded.problems.render(io::stderr().is_terminal() && colour));
     }
@@ -42,9 +42,15 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         Ok(look) => look,
         Err(error) => return failed(&error),
     };
+    let control = (!args.once).then(|| control::socket(&config, &environment));
     let log = LogSink::stdout(format(&config, colour));
-    let setup =
-        Setup { loaded, once: args.once, deadline: args.deadline, accept_removal: args.accept_removal };
+    let setup = Setup {
+        loaded,
+        once: args.once,
+        deadline: args.deadline,
+        accept_removal: args.accept_removal,
+        control,
+    };
     let ended = daemon::run(setup, Parts { look, log, clock }, CancellationToken::new()).await;
     match ended {
         Ok(finish) if finish.unanswered > 0 => {

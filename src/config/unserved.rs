@@ -4,11 +4,10 @@ use super::problem::{Fault, Notes};
 use super::section::Section;
 
 /// The keys by their path. `when` narrows it to one value; where it is `None`, any value but "none" counts.
-const UNSERVED: [Unserved; 9] = [
+const UNSERVED: [Unserved; 8] = [
     Unserved { path: &["events", "webhook"], when: None, said: "[[events.webhook]]" },
     Unserved { path: &["events", "log", "format"], when: Some("journald"), said: "format = \"journald\"" },
     Unserved { path: &["http"], when: None, said: "[http]" },
-    Unserved { path: &["control"], when: None, said: "[control]" },
     Unserved { path: &["schedules", "prune"], when: None, said: "schedules.prune" },
     Unserved { path: &["schedules", "backup"], when: None, said: "schedules.backup" },
     Unserved { path: &["schedules", "digest"], when: None, said: "schedules.digest" },

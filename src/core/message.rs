@@ -189,8 +189,9 @@ pub fn of_scope(scope: &ScopeKey, account: &str, event: &ScopeEvent) -> String {
             ),
         },
         ScopeEvent::Suspect { missing } => format!(
-            "{} of {who} went missing at once: are these the credentials of another account? None is called missing until one of them is seen again",
-            counted(*missing)
+            "{} of {who} went missing at once: are these the credentials of another account? None is called missing until one of them is seen again, or somebody says `claimwatch accept {}/{account}`",
+            counted(*missing),
+            scope.provider
         ),
         ScopeEvent::Recovered { condition, duration } => {
             format!("{who} is no longer {} after {}", condition.as_str(), span(*duration))

@@ -227,14 +227,11 @@ impl Scope {
         heard
     }
 
-    /// A person says that what is missing is gone.
-    pub fn accept(&mut self, now: Now) -> Heard {
-        let mut heard = Heard::default();
-        if let Some((since, again)) = self.suspicion.accept(now.wall) {
-            heard.events.push(recovered(Condition::Suspect, since, now));
-            heard.again = again;
-        }
-        heard
+    /// A person says that what is missing is gone. `None`: nothing is held back.
+    pub fn accept(&mut self, now: Now) -> Option<Heard> {
+        let (since, again) = self.suspicion.accept(now.wall)?;
+        let events = vec![recovered(Condition::Suspect, since, now)];
+        Some(Heard { events, again, ..Heard::default() })
     }
 
     /// Whether an order may witness that the scope is not missing as a whole.

@@ -101,10 +101,11 @@ impl Suspicion {
         if member { self.end() } else { None }
     }
 
-    /// A person says that they are gone. As for [`Suspicion::seen`].
+    /// A person says that they are gone, if it is raised. As for [`Suspicion::seen`].
     pub fn accept(&mut self, now: Timestamp) -> Option<(Timestamp, Vec<Stream>)> {
+        let ended = self.end()?;
         self.accepted = Some(now);
-        self.end()
+        Some(ended)
     }
 
     fn end(&mut self) -> Option<(Timestamp, Vec<Stream>)> {

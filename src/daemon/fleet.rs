@@ -22,6 +22,12 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// What people call it: provider and account, one name for each account that shares it.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        let provider = self.scope.key().provider;
+        self.accounts.iter().map(move |account| format!("{provider}/{}", account.name))
+    }
+
     /// The records of events of the scope; each is a generation of its own.
     pub(super) fn records(&mut self, events: Vec<ScopeEvent>, now: Now) -> Vec<Record> {
         let account = self.accounts.first();
@@ -92,6 +98,12 @@ impl Fleet {
     /// The scope of an order that was settled.
     pub(super) fn home(&mut self, who: Stream) -> Option<&mut Lane> {
         self.homes.get(&who).and_then(|place| self.lanes.get_mut(*place))
+    }
+
+    /// The scope of a provider's word and an account's name.
+    pub(super) fn by_name(&mut self, provider: &str, account: &str) -> Option<&mut Lane> {
+        let name = format!("{provider}/{account}");
+        self.lanes.iter_mut().find(|lane| lane.names().any(|known| known == name))
     }
 
     /// An account's twelve digits, where the configuration has them.

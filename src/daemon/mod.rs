@@ -6,6 +6,7 @@
 
 mod accounts;
 mod alarm;
+mod control;
 mod fleet;
 mod journal;
 mod lifecycle;
@@ -13,7 +14,7 @@ mod lists;
 mod poller;
 pub mod relay;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub use self::poller::Finish;
 use self::fleet::Fleet;
 use self::journal::Journal;
 use self::lists::Applier;
-use self::poller::Poller;
+use self::poller::{Poller, Wish};
 use self::relay::RelayError;
 use crate::clock::Clock;
 use crate::config::{BadList, Config, Loaded, Numbers, WatchList};
@@ -87,6 +88,8 @@ pub struct Setup {
     pub deadline: Option<Duration>,
     /// A removal of more than half of the orders is meant.
     pub accept_removal: bool,
+    /// Where it listens for commands; `None`: nowhere.
+    pub control: Option<PathBuf>,
 }
 
 /// What the daemon acts through.
@@ -251,6 +254,24 @@ impl<C: Clock> Daemon<C> {
         Ok(())
     }
 
+    /// Answers at the control socket, for ever. One that cannot be had is no reason not to watch.
+    async fn control(&self, wishes: mpsc::Sender<Wish>) -> impl Future<Output = ()> {
+        let socket = match &self.setup.control {
+            Some(path) => control::listen(path).await.map_err(|cause| (path, cause)).map(Some),
+            None => Ok(None),
+        };
+        let socket = socket.unwrap_or_else(|(path, cause)| {
+            tracing::error!(path = %path.display(), %cause, "no control socket: commands cannot reach this daemon");
+            None
+        });
+        async {
+            match socket {
+                Some(socket) => control::serve(socket, wishes).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// The loop, with everything that may end it.
     async fn turn<L: Look>(
         &self,
@@ -260,6 +281,7 @@ impl<C: Clock> Daemon<C> {
     ) -> Result<Finish, DaemonError> {
         let (wishes, wished) = mpsc::channel(WISHES);
         let heartbeat = self.config.schedules.heartbeat.as_deref().filter(|_| !self.setup.once);
+        let control = self.control(wishes.clone()).await;
         let mut alarms = alarm::set(heartbeat, wishes)
             .await
             .map_err(|cause| DaemonError::Config(format!("schedules.heartbeat: {cause}")))?;
@@ -275,6 +297,7 @@ impl<C: Clock> Daemon<C> {
         let ended = tokio::select! {
             finish = poller.run(wished, stop) => finish.map_err(DaemonError::Store),
             () = too_late => Ok(Finish::default()),
+            () = control => Ok(Finish::default()),
             Some(ended) = relays.join_next() => Err(relay_ended(ended)),
         };
         if let Err(cause) = alarms.shutdown().await {

@@ -144,11 +144,17 @@ impl Draft {
         if matches!(state.presence, Presence::Gone { .. }) {
             return;
         }
-        state.absence = match (young_until, state.absence.since(), suspect) {
+        state.absence = match (young_until, state.absence, suspect) {
             (Some(until), ..) => Absence::Young { until },
-            (None, since, true) => Absence::Suspect { since: since.unwrap_or(now) },
-            (None, Some(since), false) if now.since(since) >= confirm => return self.gone(message),
-            (None, since, false) => Absence::Doubted { since: since.unwrap_or(now) },
+            (None, absence, true) => Absence::Suspect { since: absence.since().unwrap_or(now) },
+            (None, Absence::Doubted { since }, false) if now.since(since) >= confirm => {
+                return self.gone(message);
+            }
+            (None, doubted @ Absence::Doubted { .. }, false) => doubted,
+            // What was suspect is doubted anew: it is asked who else holds the number before it is called released.
+            (None, Absence::None | Absence::Young { .. } | Absence::Suspect { .. }, false) => {
+                Absence::Doubted { since: now }
+            }
         };
     }
 

@@ -18,11 +18,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Lane};
 use super::journal::{Journal, Written};
 use crate::clock::Clock;
 use crate::core::event::DaemonEvent;
@@ -45,11 +45,37 @@ const SLEEP_MOST: Duration = Duration::from_secs(10);
 /// How long looks in flight get at the stop. They are repeatable, so they are dropped after it.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
-/// What the loop is asked to do. Wishes carry no data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the loop is asked to do.
+#[derive(Debug)]
 pub(super) enum Wish {
     /// Write a heartbeat.
     Heartbeat,
+    /// A person says that what is missing from a scope is gone.
+    Accept {
+        /// The service's word.
+        provider: String,
+        /// The account's name in the configuration.
+        account: String,
+        /// Who wants to know what became of it.
+        reply: oneshot::Sender<Accepted>,
+    },
+}
+
+/// What became of [`Wish::Accept`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Accepted {
+    /// It is so. As many orders as are known to be missing are looked at at once.
+    Yes {
+        /// How many.
+        orders: u64,
+    },
+    /// Nothing is held back in that scope.
+    NotSuspect,
+    /// There is no such scope.
+    Unknown {
+        /// Those that there are.
+        known: Vec<String>,
+    },
 }
 
 /// How the loop ended.
@@ -170,10 +196,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                     let answers = self.gather(answer);
                     self.apply_answers(answers).await?;
                 }
-                Some(Wish::Heartbeat) = wishes.recv() => {
-                    let (orders, overdue) = (self.fleet.orders(), self.fleet.overdue(self.clock.now()));
-                    self.say(&DaemonEvent::Heartbeat { orders, overdue }).await?;
-                }
+                Some(wish) = wishes.recv() => self.grant_wish(wish).await?,
                 () = tokio::time::sleep(wait) => {}
             }
             self.tell_time().await?;
@@ -184,6 +207,35 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             once.unanswered += left as u64;
         }
         Ok(Finish { unanswered: self.once.as_ref().map_or(0, |once| once.unanswered), undelivered: false })
+    }
+
+    async fn grant_wish(&mut self, wish: Wish) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        match wish {
+            Wish::Heartbeat => {
+                let (orders, overdue) = (self.fleet.orders(), self.fleet.overdue(now));
+                self.say(&DaemonEvent::Heartbeat { orders, overdue }).await
+            }
+            Wish::Accept { provider, account, reply } => {
+                let accepted = self.accept(&provider, &account, now);
+                self.write(Vec::new(), now).await?;
+                // Who asked may have gone.
+                let _gone = reply.send(accepted);
+                Ok(())
+            }
+        }
+    }
+
+    /// A person says that what is missing from a scope is gone.
+    fn accept(&mut self, provider: &str, account: &str, now: Now) -> Accepted {
+        let known = self.fleet.lanes.iter().flat_map(Lane::names).collect();
+        let Some(lane) = self.fleet.by_name(provider, account) else { return Accepted::Unknown { known } };
+        let Some(heard) = lane.scope.accept(now) else { return Accepted::NotSuspect };
+        let records = lane.records(heard.events, now);
+        let memory = lane.scope.memory(now);
+        heard.again.iter().for_each(|again| lane.schedule.hasten(*again, now.wall));
+        self.journal.scope(lane.scope.key().clone(), memory, records, now.tick);
+        Accepted::Yes { orders: heard.again.len() as u64 }
     }
 
     /// Starts every look that may start.

@@ -4,6 +4,7 @@
 
 mod answers;
 mod lists;
+mod missing;
 mod once;
 mod outage;
 mod restart;

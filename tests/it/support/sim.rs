@@ -80,6 +80,11 @@ impl Sim {
         self.served.of(Operation::DescribePhoneNumber)
     }
 
+    /// Requests for lists of Connect numbers so far.
+    pub(crate) fn listed(&self) -> u64 {
+        self.served.of(Operation::ListPhoneNumbersV2)
+    }
+
     /// Requests for Chime orders so far.
     pub(crate) fn gotten(&self) -> u64 {
         self.served.of(Operation::GetPhoneNumberOrder)

@@ -1,0 +1,92 @@
+//! Asking the running daemon over its control socket.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::UnixStream;
+
+use crate::config::Config;
+
+/// Where the shipped unit has it.
+const OF_THE_SERVICE: &str = "/run/claimwatch/control.sock";
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// An answer is no longer.
+const ANSWER_MAX: usize = 1 << 20;
+
+/// Where the daemon listens: where the configuration says, else in the folder that systemd made for it, else beside the
+/// store.
+pub(super) fn socket(config: &Config, environment: &BTreeMap<String, String>) -> PathBuf {
+    if let Some(path) = &config.control_socket {
+        return path.clone();
+    }
+    let made = environment.get("RUNTIME_DIRECTORY").and_then(|folders| folders.split(':').next());
+    match made.filter(|folder| !folder.is_empty()) {
+        Some(folder) => Path::new(folder).join("control.sock"),
+        None => beside_the_store(config),
+    }
+}
+
+fn beside_the_store(config: &Config) -> PathBuf {
+    let mut path = config.store.clone().into_os_string();
+    path.push(".sock");
+    path.into()
+}
+
+/// Why the daemon gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no daemon answers at {}: {cause}", tried.join(" or "))]
+pub(super) struct NoAnswer {
+    tried: Vec<String>,
+    cause: String,
+}
+
+/// Asks for something to be done. Gives the answer's status and body.
+pub(super) async fn post(config: &Config, path: &str) -> Result<(StatusCode, Value), NoAnswer> {
+    let places = match &config.control_socket {
+        Some(path) => vec![path.clone()],
+        // The one beside the store is surely this configuration's.
+        None => vec![beside_the_store(config), PathBuf::from(OF_THE_SERVICE)],
+    };
+    let tried = || places.iter().map(|place| place.display().to_string()).collect();
+    let mut cause = String::new();
+    for place in &places {
+        match UnixStream::connect(place).await {
+            Ok(stream) => {
+                let asked = tokio::time::timeout(PATIENCE, ask(stream, path)).await;
+                let asked = asked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+                return asked.map_err(|cause| NoAnswer { tried: vec![place.display().to_string()], cause });
+            }
+            Err(refused) => cause = refused.to_string(),
+        }
+    }
+    Err(NoAnswer { tried: tried(), cause })
+}
+
+async fn ask(stream: UnixStream, path: &str) -> Result<(StatusCode, Value), String> {
+    let told = |error: hyper::Error| error.to_string();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header("host", "claimwatch")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let answered = async {
+        let answer = sender.send_request(request).await.map_err(told)?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|e| e.to_string())?;
+        Ok((status, serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string())?))
+    };
+    tokio::select! {
+        answered = answered => answered,
+        ended = connection => Err(ended.err().map_or_else(|| "it hung up".to_owned(), told)),
+    }
+}
