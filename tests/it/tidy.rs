@@ -60,7 +60,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("sd_notify", &["daemon/"]),
     ("annotate_snippets", &["config/"]),
     ("axum", &["daemon/control.rs", "sim/"]),
-    ("hyper", &["cli/accept.rs", "cli/control.rs", "daemon/control.rs"]),
+    ("hyper::", &["cli/accept.rs", "cli/control.rs", "daemon/control.rs"]),
 ];
 
 /// What is nowhere in the project's Rust code.
