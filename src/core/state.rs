@@ -81,6 +81,7 @@ pub struct Looked {
 
 /// What the state machine works on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "what was said once, and each of them ends by itself")]
 pub struct State {
     /// When a list first named it.
     pub first_watched: Timestamp,

@@ -69,7 +69,7 @@ impl Suspicion {
             .entry(who)
             .and_modify(|at| {
                 if first {
-                    *at = now.tick
+                    *at = now.tick;
                 }
             })
             .or_insert(now.tick);
