@@ -4,13 +4,13 @@ use super::{Flight, Once, Poller};
 use crate::clock::Clock;
 use crate::core::event::OrderEvent;
 use crate::core::inquiry::{self, Answer, Inquiry};
-use crate::core::look;
 use crate::core::observation::{Elsewhere, Observation, Reach};
 use crate::core::order::Stream;
 use crate::core::record::{self, Context, Record};
 use crate::core::state::Order;
 use crate::core::step::Step;
 use crate::core::time::{Now, Timestamp};
+use crate::core::{cadence, look};
 use crate::daemon::fleet::Lane;
 use crate::provider::Look;
 use crate::store::{Change, Store, StoreError};
@@ -72,7 +72,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     /// When the order is looked at again.
     fn reschedule(&mut self, who: Stream, order: &Order, observation: &Observation, now: Now) {
         let once = self.once.is_some();
-        if let Some(wake) = order.looked.wake_at.filter(|_| !once) {
+        let soon = now.wall.plus(cadence::FRESH);
+        if let Some(wake) = order.looked.wake_at.filter(|wake| !once || *wake <= soon) {
             self.wakes.request(who, wake);
         } else {
             self.wakes.forget(who);

@@ -160,7 +160,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         {
             lane.schedule.request(order.stream, due.min(farthest));
         }
-        if let (Some(wake), None) = (order.wake_at, &self.once) {
+        if let Some(wake) = order.wake_at.filter(|wake| self.once.is_none() || *wake <= now) {
             self.wakes.request(order.stream, wake);
         }
     }
@@ -186,6 +186,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         loop {
             self.dispatch().await?;
             if self.once.is_some() && self.is_idle() {
+                self.tell_what_is_left().await?;
                 break;
             }
             let wait = self.wait(self.clock.now());

@@ -139,6 +139,10 @@ impl House {
 
     /// A daemon that comes up.
     async fn start(&self) -> Loop {
+        self.start_for(false).await
+    }
+
+    async fn start_for(&self, once: bool) -> Loop {
         let now = self.clock.now();
         let applier = Applier {
             store: &*self.store,
@@ -152,7 +156,7 @@ impl House {
         let fleet = Fleet::new(&self.config, &remembered, now);
         let journal = Journal::new(Arc::clone(&self.store), generation, watch::channel(0).0);
         let parts = (Arc::clone(&self.store), Arc::clone(&self.world), Arc::clone(&self.clock));
-        let mut poller = Poller::new(parts, fleet, journal, Style::default(), false);
+        let mut poller = Poller::new(parts, fleet, journal, Style::default(), once);
         for order in self.store.schedule(None, 1000).await.unwrap() {
             poller.settle(&order, Duration::from_hours(25), now.wall);
         }
@@ -474,4 +478,26 @@ async fn two_orders_that_go_are_gone_once_it_was_asked_who_else_holds_them() {
         let expected = other.map(str::to_owned).or(Some(id(0)));
         assert_eq!(record.other_id, expected, "{record:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_round_tells_what_is_due_though_nobody_answers() {
+    let house = House::of(
+        1,
+        |_, errand, second| {
+            if second > 10 * MINUTE { down() } else { fails_and_stays(errand, second) }
+        },
+    )
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 10 * MINUTE).await;
+    house.clock.set_by(2 * DAY as i64);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for _ in 0..2 {
+        let mut poller = house.start_for(true).await;
+        house.run(&mut poller, MINUTE).await;
+    }
+    let said = house.said().await;
+    let told: Vec<_> = names(&said)[4..].iter().copied().filter(|name| name.starts_with("window.")).collect();
+    assert_eq!(told, ["window.closing", "window.closed unconfirmed"], "once");
 }

@@ -42,15 +42,28 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         if self.journal.blocked_until().is_some_and(|until| until > now.tick) {
             return Ok(());
         }
-        let due: Vec<Stream> =
-            std::iter::from_fn(|| self.wakes.take_due(now.wall)).take(BATCH_MOST).collect();
-        if !due.is_empty() {
-            return self.wake(&due, now).await;
+        if self.once.is_none() {
+            let due: Vec<Stream> =
+                std::iter::from_fn(|| self.wakes.take_due(now.wall)).take(BATCH_MOST).collect();
+            if !due.is_empty() {
+                return self.wake(&due, now).await;
+            }
         }
         if self.journal.due_at().is_some_and(|due| due <= now.tick) {
             return self.write(Vec::new(), now).await;
         }
         Ok(())
+    }
+
+    /// What is due at the end of one round, whose looks had their chance to tell it.
+    pub(super) async fn tell_what_is_left(&mut self) -> Result<(), StoreError> {
+        loop {
+            let due: Vec<Stream> = std::iter::from_fn(|| self.wakes.take_first()).take(BATCH_MOST).collect();
+            if due.is_empty() {
+                return Ok(());
+            }
+            self.wake(&due, self.clock.now()).await?;
+        }
     }
 
     async fn wake(&mut self, due: &[Stream], now: Now) -> Result<(), StoreError> {
@@ -62,7 +75,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 tracing::error!(cause = %cause, "orders cannot be read; what is due of them is put off");
                 for who in due {
                     self.wakes.finished(*who);
-                    self.wakes.request(*who, now.wall.plus(SLEEP_MOST));
+                    if self.once.is_none() {
+                        self.wakes.request(*who, now.wall.plus(SLEEP_MOST));
+                    }
                 }
                 return Ok(());
             }
@@ -72,7 +87,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         let mut changes = Vec::new();
         for order in orders {
             let who = order.stream();
-            let step = match cadence::look_first(&order, now.wall) {
+            let first = cadence::look_first(&order, now.wall).filter(|_| self.once.is_none());
+            let step = match first {
                 Some(looked) => {
                     self.hasten(who, now.wall);
                     Step { order: Order { looked, ..order.clone() }, events: Vec::new() }
@@ -80,7 +96,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 None => look::apply(&order, &Observation::Elapsed, None, now.wall),
             };
             self.wakes.finished(who);
-            if let Some(wake) = step.order.looked.wake_at {
+            if let Some(wake) = step.order.looked.wake_at.filter(|_| self.once.is_none()) {
                 self.wakes.request(who, wake);
             }
             if let Some(flying) = self.flying.get_mut(&who) {
