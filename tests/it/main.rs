@@ -7,6 +7,7 @@ mod daemon;
 mod signing;
 mod sim;
 mod sinks;
+mod states;
 mod store_battery;
 mod support;
 mod tidy;
