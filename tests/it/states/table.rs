@@ -106,10 +106,14 @@ impl<S: Place, K: Sight> Table<S, K> {
         let mut table = Self { states: states.to_vec(), cells: Vec::new(), shapes: BTreeSet::new() };
         for &sees in sights {
             for &from in states {
-                let mut answers = from.exemplars().into_iter().map(|tale| {
+                let mut answers = from.exemplars().into_iter().enumerate().map(|(n, tale)| {
                     let (tale, observation) = sees.exemplar(dress(tale));
                     table.shapes.insert(Shape::of(&observation));
-                    assert_eq!(S::of(&tale), from, "before {sees:?}: {:?}", tale.order.state);
+                    let stands = S::of(&tale);
+                    assert_eq!(
+                        stands, from,
+                        "the story of exemplar {n} ends elsewhere, before it sees {sees:?}"
+                    );
                     answer(from, &tale, &observation)
                 });
                 let first = answers.next();
