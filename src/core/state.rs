@@ -56,7 +56,10 @@ impl Order {
         let numbers = self.state.numbers.values().any(|n| matches!(n.status, Status::InProgress { .. }));
         match &self.state.subject {
             Subject::Chime(chime) => numbers || !chime.status.is_some_and(ChimeStatus::is_terminal),
-            Subject::Connect(_) => numbers || self.state.presence == Presence::Unseen,
+            Subject::Connect(connect) => {
+                let current = self.state.numbers.get(&connect.current);
+                numbers || current.is_none_or(|number| number.status == Status::NeverSeen)
+            }
         }
     }
 }
