@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod core_histories;
 mod daemon;
+mod model;
 mod signing;
 mod sim;
 mod sinks;
