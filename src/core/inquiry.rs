@@ -8,7 +8,7 @@
 
 use super::cadence::{self, FRESH};
 use super::observation::{Elsewhere, Observation, Progress, Reach, Sighting, Word};
-use super::state::{Order, Status, Subject};
+use super::state::{Order, Other, Status, Subject};
 use super::time::Timestamp;
 
 /// Pages of the list that are read. One holds up to a thousand numbers and the list is asked for a prefix, so that a
@@ -69,7 +69,8 @@ pub fn is_wanted(order: &Order, now: Timestamp) -> bool {
     if number(order).is_none() {
         return false;
     }
-    let asked = order.looked.elsewhere_at.filter(|at| *at <= now);
+    // Where nothing is known of this number, it was another one that was asked about.
+    let asked = order.looked.elsewhere_at.filter(|at| *at <= now && connect.other != Other::NotAsked);
     let releasable = order.state.numbers.get(&connect.current).is_some_and(|number| match number.status {
         Status::InProgress { .. } | Status::Claimed { .. } | Status::Failed { .. } => true,
         Status::NeverSeen | Status::Released { .. } => false,

@@ -20,8 +20,11 @@ pub(super) fn seen(draft: &mut Draft, sighting: &ConnectNumber) {
             replace(draft, &before, &key);
         }
     }
+    // While it was not known, the declared number was the one that was asked about.
+    let asked_about = draft.order.watch.declared.number.as_ref().filter(|_| before.is_empty());
+    let asks_anew = key != before && asked_about != Some(&key);
     if let Subject::Connect(connect) = &mut draft.state().subject {
-        if key != before && !before.is_empty() {
+        if asks_anew {
             connect.other = Other::NotAsked;
         }
         connect.current.clone_from(&key);

@@ -14,7 +14,7 @@ pub(super) struct Terms {
     pub(super) connect: bool,
     pub(super) operation: Option<&'static str>,
     pub(super) requested_at: Option<i64>,
-    pub(super) number_declared: bool,
+    pub(super) declared_number: Option<String>,
     pub(super) length: i64,
     pub(super) marks: Vec<i64>,
     pub(super) counts_from_failure: bool,

@@ -161,6 +161,10 @@ impl Model {
         if old.is_empty() {
             let renamed = self.state.numbers.remove(&old).unwrap_or_default();
             self.state.numbers.insert(number.to_owned(), renamed);
+            // Without a number, it was the declared one that was asked about.
+            if self.terms.declared_number.as_deref() != Some(number) {
+                self.nobody_was_asked();
+            }
             return;
         }
         let ever_seen = !self.number(&old).status.is_empty();
@@ -441,13 +445,18 @@ impl Model {
             self.state.absence_at = Some(grown_up);
             return;
         }
-        let doubted = ["doubted", "suspect"].contains(&self.state.absence);
-        let since = self.state.absence_at.filter(|_| doubted).unwrap_or(self.now);
-        if doubted && !suspect && self.now >= since + self.terms.missing_confirm {
-            return self.is_gone(message);
+        let missed = ["doubted", "suspect"].contains(&self.state.absence);
+        let since = self.state.absence_at.filter(|_| missed).unwrap_or(self.now);
+        if suspect {
+            self.state.absence = "suspect";
+            self.state.absence_at = Some(since);
+        } else if self.state.absence != "doubted" {
+            // What was suspect is doubted anew, from now on.
+            self.state.absence = "doubted";
+            self.state.absence_at = Some(self.now);
+        } else if self.now >= since + self.terms.missing_confirm {
+            self.is_gone(message);
         }
-        self.state.absence = if suspect { "suspect" } else { "doubted" };
-        self.state.absence_at = Some(since);
     }
 
     fn is_gone(&mut self, message: Option<&String>) {
@@ -496,10 +505,10 @@ impl Model {
     /// minute ago still counts: that is how long before a mark it is asked.
     fn inquiry_wanted(&self) -> bool {
         let (now, state) = (self.now, &self.state);
-        if !self.terms.connect || (state.current.is_empty() && !self.terms.number_declared) {
+        if !self.terms.connect || (state.current.is_empty() && !self.terms.declared_number.is_some()) {
             return false;
         }
-        let asked = self.looks.elsewhere_at.filter(|at| *at <= now);
+        let asked = self.looks.elsewhere_at.filter(|at| *at <= now && state.other != "not_asked");
         let status = state.numbers.get(&state.current).map_or("", |number| number.status);
         let doubted = state.absence == "doubted" && ["IN_PROGRESS", "CLAIMED", "FAILED"].contains(&status);
         let soon = state.numbers.values().filter_map(|number| number.window.as_ref()).any(|window| {
@@ -530,7 +539,8 @@ impl Model {
     fn pending(&self) -> bool {
         let state = &self.state;
         let ended = ["Successful", "Failed", "Partial", "Cancelled"].contains(&state.own.unwrap_or(""));
-        let waits = if self.terms.connect { state.presence == "unseen" } else { !ended };
+        let status = state.numbers.get(&state.current).map_or("", |number| number.status);
+        let waits = if self.terms.connect { status.is_empty() } else { !ended };
         let moving = state.numbers.values().any(|number| number.status == "IN_PROGRESS");
         state.presence != "gone" && (waits || moving)
     }

@@ -49,7 +49,7 @@ pub(super) fn terms(order: &Order) -> Terms {
         connect: matches!(order.state.subject, Subject::Connect(_)),
         operation: declared.operation.map(operation),
         requested_at: declared.requested_at.map(Timestamp::as_millis),
-        number_declared: declared.number.is_some(),
+        declared_number: declared.number.clone(),
         length: millis(policy.window.length),
         marks: policy.window.warn_before.iter().copied().map(millis).collect(),
         counts_from_failure: policy.window.counts_from == CountsFrom::Failure,
