@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::super::event::{Condition, NumberStatus};
 use super::super::look;
-use super::super::observation::{ChimeStatus, ConnectNumber, Observation, Progress, Sighting, Word};
+use super::super::observation::{
+    ChimeStatus, ConnectNumber, Elsewhere, Observation, Progress, Sighting, Word,
+};
 use super::super::order::{Declared, ListTerms, OrderKey, Provider, Watch};
 use super::super::policy::Policy;
 use super::super::step::Step;
@@ -74,7 +76,7 @@ fn the_lines_of_a_failed_number_and_its_window() {
         r#""reason":"+442079460123 is not offered","operation":"claim","operation_basis":"inferred","#,
         r#""observed_after":"2026-11-22T10:02:00.000Z","observed_at":"2026-11-22T10:03:00.000Z","#,
         r#""generation":1,"label_site":"london","label_team":"voice","#,
-        r#""message":"the claim of +442079460123 (Support line) failed (taken for a claim: nothing says otherwise): +442079460123 is not offered"}"#,
+        r#""message":"the claim of +442079460123 (Support line) failed (taken for a claim: it was never seen CLAIMED): +442079460123 is not offered"}"#,
     );
     assert_eq!(told[0], failed);
     let opened = concat!(
@@ -87,8 +89,8 @@ fn the_lines_of_a_failed_number_and_its_window() {
         r#""window_id":"f2df099b0dfe833dc210263a5ae6a2da-1-1","window_basis":"failure_first_seen","#,
         r#""window_earliest":"2026-11-22T10:03:00.000Z","window_latest":"2026-11-23T10:03:00.000Z","#,
         r#""remaining_s":0,"generation":1,"label_site":"london","label_team":"voice","#,
-        r#""message":"+442079460123 (Support line) must be claimed again: "#,
-        r#"it may go back to the inventory at any time"}"#,
+        r#""message":"+442079460123 (Support line) must be claimed again: it may go back to the inventory "#,
+        r#"at any time (nothing shows when the claim began)"}"#,
     );
     assert_eq!(told[1], opened);
 }
@@ -127,16 +129,90 @@ fn what_is_seen_lies_between_two_looks_and_what_the_clock_brings_rests_on_the_la
     let made = failure();
     let records = of_order(&made.order, &made.events, &context(at(3), Some(at(2)), true));
     let names: Vec<&str> = records.iter().map(|record| record.event.as_str()).collect();
-    assert_eq!(names, ["number.failed", "window.opened", "window.closing"]);
+    assert_eq!(names, ["number.failed", "window.opened"]);
     assert_eq!(times(&records[0]), (Some(at(2)), Some(at(3)), None));
     assert_eq!(times(&records[1]), (Some(at(2)), Some(at(3)), None));
-    assert_eq!(times(&records[2]), (None, None, Some(at(3))), "a mark does not happen between two looks");
-    assert!(records[2].message.ends_with("last answer 2026-11-22T10:03:00.000Z"), "{}", records[2].message);
-    let end = look::apply(&made.order, &Observation::Elapsed, None, at(9999));
+    let asked = look::apply(&made.order, &Observation::Elsewhere(Elsewhere::Nobody), Some(at(3)), at(4));
+    let records = of_order(&asked.order, &asked.events, &context(at(4), Some(at(3)), false));
+    assert_eq!(records[0].event, "window.closing");
+    assert_eq!(times(&records[0]), (None, None, Some(at(3))), "an inquiry says nothing of the number itself");
+    assert!(records[0].message.ends_with("last answer 2026-11-22T10:03:00.000Z"), "{}", records[0].message);
+    // Where an answer tells a mark, it is what the mark rests on; but it did not happen between two looks.
+    let mut fresh = order(Provider::Connect);
+    fresh.looked.elsewhere_at = Some(at(3));
+    let made = look::apply(&fresh, &failed(), Some(at(3)), at(3));
+    let records = of_order(&made.order, &made.events, &context(at(3), Some(at(2)), true));
+    assert_eq!(records[2].event, "window.closing");
+    assert_eq!(times(&records[2]), (None, None, Some(at(3))));
+    let end = look::apply(&asked.order, &Observation::Elapsed, None, at(9999));
     let records = of_order(&end.order, &end.events, &context(at(9999), Some(at(3)), false));
     assert_eq!(records[0].event, "window.closed");
     assert_eq!(times(&records[0]), (None, None, Some(at(3))));
     assert_eq!(records[0].due_at, Some(at(3 + 1440)));
+}
+
+#[test]
+fn how_late_is_told_from_a_second_on() {
+    let made = failure();
+    let warned = look::apply(&made.order, &Observation::Elsewhere(Elsewhere::Nobody), Some(at(3)), at(3));
+    let end = at(3 + 1440);
+    let late = |by: u64| {
+        let now = end.plus(Duration::from_millis(by));
+        let told = look::apply(&warned.order, &Observation::Elapsed, None, now);
+        let records = of_order(&told.order, &told.events, &context(now, Some(at(3)), false));
+        assert_eq!((records[0].event.as_str(), records[0].due_at), ("window.closed", Some(end)));
+        records[0].lateness_s
+    };
+    assert_eq!([0, 999, 1000, 1999, 7_200_000].map(late), [None, None, Some(1), Some(1), Some(7200)]);
+    let records = of_order(&made.order, &made.events, &context(at(9), None, true));
+    assert!(records.iter().all(|record| record.lateness_s.is_none()), "what has no due time is not late");
+}
+
+#[test]
+fn what_an_inquiry_found_out_has_its_own_time_and_the_other_id() {
+    let claimed = Word { raw: "CLAIMED".into(), known: Some(Progress::Claimed) };
+    let held = Elsewhere::Held { by: "1b2c".into(), status: Some(claimed) };
+    let refused = Elsewhere::Unknown { why: "no".into(), refused: Some("AccessDeniedException".into()) };
+    let cases = [
+        (held, "window.resolved", None, Some("1b2c")),
+        (refused, "order.attention", Some("AccessDeniedException"), None),
+    ];
+    for (found, event, raw, other) in cases {
+        let made = look::apply(&failure().order, &Observation::Elsewhere(found), Some(at(4)), at(5));
+        // The step applied no answer of the number itself.
+        let records = of_order(&made.order, &made.events, &context(at(5), Some(at(3)), false));
+        let record = &records[0];
+        assert_eq!((record.event.as_str(), record.raw.as_deref()), (event, raw));
+        assert_eq!(record.other_id.as_deref(), other, "{event}");
+        assert_eq!(record.number.as_deref(), Some(NUMBER), "{event}");
+        let times = (record.observed_after, record.observed_at, record.evidence_at);
+        assert_eq!(times, (None, Some(at(5)), None), "{event}");
+    }
+}
+
+#[test]
+fn a_number_that_is_released_to_another_id_says_which() {
+    let held = Elsewhere::Held { by: "1b2c".into(), status: None };
+    let mut order = failure().order;
+    let look = |order: &mut Order, observation: Observation, minute| {
+        let made = look::apply(order, &observation, Some(at(minute)), at(minute));
+        *order = made.order.clone();
+        made
+    };
+    let missing = || Observation::Missing { message: None, suspect: false };
+    look(&mut order, missing(), 20);
+    look(&mut order, Observation::Elsewhere(held), 20);
+    let made = look(&mut order, missing(), 21);
+    let records = of_order(&made.order, &made.events, &context(at(21), Some(at(20)), true));
+    let told: Vec<_> =
+        records.iter().map(|record| (record.event.as_str(), record.other_id.as_deref())).collect();
+    assert_eq!(told, [("window.closed", None), ("number.released", Some("1b2c"))]);
+    assert_eq!(
+        (records[1].observed_after, records[1].observed_at),
+        (Some(at(20)), Some(at(21))),
+        "that it is gone was seen by two looks"
+    );
+    assert!(records[1].message.contains("under the id 1b2c"), "{}", records[1].message);
 }
 
 fn change(to: NumberStatus) -> OrderEvent {
@@ -174,6 +250,12 @@ fn number_events() -> Vec<Told> {
         (change(NumberStatus::Failed), "number.failed", "warn", r#""to":"FAILED""#),
         (change(NumberStatus::Released), "number.released", "warn", r#""to":"RELEASED""#),
         (
+            OrderEvent::Attention(Attention::HoldersDenied { code: "AccessDeniedException".into() }),
+            "order.attention",
+            "warn",
+            r#""raw":"AccessDeniedException","condition":"holders_denied""#,
+        ),
+        (
             OrderEvent::WindowOpened { number: number(), window: window() },
             "window.opened",
             "warn",
@@ -198,7 +280,7 @@ fn number_events() -> Vec<Told> {
             OrderEvent::WindowResolved { number: number(), window: window(), other_id: Some("x".into()) },
             "window.resolved",
             "info",
-            r#""outcome":"claimed_elsewhere""#,
+            r#""remaining_s":3600,"other_id":"x""#,
         ),
     ]
 }
@@ -295,6 +377,8 @@ fn every_event_of_a_scope_has_its_name_its_level_and_its_facts() {
         (over(Condition::Throttled), "scope.recovered", "info", "throttled", r#""duration_s":9"#),
         (over(Condition::Unavailable), "scope.recovered", "info", "unavailable", r#""duration_s":9"#),
         (over(Condition::Denied), "scope.recovered", "info", "denied", r#""duration_s":9"#),
+        (ScopeEvent::Suspect { missing: 4 }, "scope.suspect", "error", "suspect", r#""orders":4"#),
+        (over(Condition::Suspect), "scope.recovered", "info", "suspect", r#""duration_s":9"#),
     ];
     for (event, name, level, condition, facts) in cases {
         let record = of_scope(&key, "prod-eu", Some("123456789012"), &event, (7, 1), at(0));

@@ -180,5 +180,11 @@ fn the_time_that_matters_is_kept_with_every_look() {
     let order = look::apply(&order, &Observation::Elapsed, None, at(30)).order;
     assert_eq!(order.looked.wake_at, None);
     let order = look::apply(&order, &seen("FAILED"), None, at(31)).order;
-    assert_eq!(order.looked.wake_at, Some(at(31 + DAY)), "all marks of this window are past: its end");
+    assert_eq!(
+        order.looked.wake_at,
+        Some(at(32)),
+        "its marks are past: they wait for an inquiry, a minute at most"
+    );
+    let order = look::apply(&order, &nobody(), None, at(31)).order;
+    assert_eq!(order.looked.wake_at, Some(at(31 + DAY)), "then its end");
 }

@@ -30,10 +30,14 @@ fn each_mark_is_told_once_and_the_end_at_its_latest() {
             (719, Observation::Elapsed, &[]),
             (720, Observation::Elapsed, &["window.closing 720 min due 720"]),
             (721, Observation::Elapsed, &[]),
-            // Whatever brings the time, an answer or none, tells it.
-            (1320, seen("FAILED"), &["window.closing 120 min due 1320"]),
-            (1409, throttled(), &[]),
-            (1415, unavailable(), &["window.closing 30 min due 1410 last"]),
+            // An answer tells it too, once it was asked who else holds the number; what is none does not.
+            (1320, seen("FAILED"), &[]),
+            (1320, nobody(), &["window.closing 120 min due 1320"]),
+            (1411, throttled(), &[]),
+            (1412, unavailable(), &[]),
+            (1413, malformed(), &[]),
+            (1414, refused(Reach::Scope), &[]),
+            (1415, Observation::Elapsed, &["window.closing 30 min due 1410 last"]),
             (1440, Observation::Elapsed, &[]),
             (1449, Observation::Elapsed, &[]),
             (1450, Observation::Elapsed, &["window.closed unconfirmed due 1450"]),
@@ -187,15 +191,14 @@ fn the_end_may_be_counted_from_the_failure() {
 fn a_claim_older_than_the_window_may_be_lost_at_any_time() {
     tell(
         order(Provider::Connect, |_, declared| declared.requested_at = Some(at(-2 * DAY))),
-        &[(
-            0,
-            seen("FAILED"),
-            &[
-                "number.failed >FAILED (claim, inferred)",
-                "window.opened already_past 0..1440",
-                "window.closing 30 min due -30 last",
-            ],
-        )],
+        &[
+            (
+                0,
+                seen("FAILED"),
+                &["number.failed >FAILED (claim, inferred)", "window.opened already_past 0..1440"],
+            ),
+            (0, nobody(), &["window.closing 30 min due -30 last"]),
+        ],
     );
 }
 
