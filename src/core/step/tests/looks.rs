@@ -157,6 +157,10 @@ fn what_a_look_leaves_behind() {
         (unavailable(), before, true, 3),
         (refused(Reach::Order), before, true, 3),
         (malformed(), before, true, 4),
+        (nobody(), before, true, 3),
+        (held(""), before, true, 3),
+        (unknown(None), before, true, 3),
+        (Observation::Elsewhere(Elsewhere::Searching), before, false, 3),
         (throttled(), before, false, 3),
         (refused(Reach::Scope), before, false, 3),
         (Observation::Elapsed, before, false, 3),
@@ -169,6 +173,37 @@ fn what_a_look_leaves_behind() {
         assert_eq!(after.due_at.unwrap() > now, moves, "{observation:?}");
         assert_eq!(after.due_at != stored.looked.due_at, moves, "{observation:?}");
         assert_eq!(after.faults, faults, "{observation:?}");
+        let asked = matches!(observation, Observation::Elsewhere(_)) && moves;
+        assert_eq!(after.elsewhere_at, asked.then_some(now), "{observation:?}");
+    }
+}
+
+#[test]
+fn which_looks_show_it_not_failed() {
+    let shows = |provider: Provider, observation: &Observation| {
+        let made = look::apply(&order(provider, |_, _| {}), observation, None, at(3));
+        made.order.looked.not_failed_at == Some(at(3))
+    };
+    for (observation, expected) in [
+        (seen("IN_PROGRESS"), true),
+        (seen("CLAIMED"), true),
+        (seen("FAILED"), false),
+        (seen("HIBERNATING"), false),
+        (seen(""), false),
+        (missing(), false),
+        (nobody(), false),
+        (unavailable(), false),
+        (Observation::Elapsed, false),
+    ] {
+        assert_eq!(shows(Provider::Connect, &observation), expected, "{observation:?}");
+    }
+    for (numbers, expected) in [
+        ("+1:Failed +2:Acquired", true),
+        ("+1:Processing", true),
+        ("+1:Failed +2:Floating", false),
+        ("", false),
+    ] {
+        assert_eq!(shows(Provider::Chime, &seen_order("Processing", numbers)), expected, "{numbers}");
     }
 }
 

@@ -262,3 +262,101 @@ fn the_window_of_a_chime_number_outlives_its_order() {
         ],
     );
 }
+
+#[test]
+fn what_comes_back_silently_and_goes_again_says_nothing_but_the_word() {
+    let word = ["order.unrecognized HIBERNATING"].as_slice();
+    let released = [
+        (0, seen("CLAIMED"), ["number.claimed >CLAIMED"].as_slice()),
+        (20, missing(), &[]),
+        (21, missing(), &["number.released CLAIMED>RELEASED"]),
+    ];
+    let never = [(20, missing(), [].as_slice()), (21, missing(), &["order.not_found : no such"])];
+    for (before, from) in [(released.as_slice(), "RELEASED"), (&never, "NOT_FOUND")] {
+        let said = format!("number.claimed {from}>CLAIMED");
+        let order = tell(
+            tell(connect(), before),
+            &[
+                (30, seen("HIBERNATING"), word),
+                (31, seen("HIBERNATING"), &[]),
+                (40, missing(), &[]),
+                (41, missing(), &[]),
+                // What is told of it was forgotten with it.
+                (50, seen("HIBERNATING"), word),
+                (60, missing(), &[]),
+                (61, missing(), &[]),
+                (70, seen("CLAIMED"), &[&said]),
+                (80, missing(), &[]),
+                (81, missing(), &["number.released CLAIMED>RELEASED"]),
+            ],
+        );
+        assert_eq!(order.state.presence, Presence::Gone { since: at(81) });
+    }
+}
+
+#[test]
+fn what_was_reported_of_a_number_is_told_again_when_it_is_back() {
+    tell(
+        connect(),
+        &[
+            (0, seen("HIBERNATING"), &["order.unrecognized HIBERNATING"]),
+            (1, seen("CLAIMED"), &["number.claimed >CLAIMED"]),
+            (2, seen("HIBERNATING"), &[]),
+            (20, missing(), &[]),
+            (21, missing(), &["number.released CLAIMED>RELEASED"]),
+            (30, seen("HIBERNATING"), &["order.unrecognized HIBERNATING"]),
+            (31, seen("IN_PROGRESS"), &["number.in_progress RELEASED>IN_PROGRESS (claim, inferred)"]),
+        ],
+    );
+}
+
+#[test]
+fn a_chime_order_that_goes_and_comes_without_a_word_says_so_once() {
+    tell(
+        chime(),
+        &[
+            (
+                0,
+                seen_order("Processing", "+1:Processing"),
+                &["number.in_progress +1 >IN_PROGRESS", "order.status_changed >Processing"],
+            ),
+            (20, missing(), &[]),
+            (21, missing(), &["order.not_found Processing: no such"]),
+            // Its numbers go on from where they were; its own word is still that it was not found.
+            (30, seen_order("", "+1:Acquired"), &["number.claimed +1 IN_PROGRESS>CLAIMED took 30"]),
+            (31, seen_order("Dreaming", "+1:Acquired"), &["order.unrecognized Dreaming"]),
+            (40, missing(), &[]),
+            (41, missing(), &[]),
+            (50, seen_order("Dreaming", "+1:Acquired"), &["order.unrecognized Dreaming"]),
+            (51, seen_order("Processing", "+1:Acquired"), &["order.status_changed NOT_FOUND>Processing"]),
+            (52, seen_order("Processing", "+1:Acquired"), &[]),
+            (60, missing(), &[]),
+            (61, missing(), &["order.not_found Processing: no such"]),
+            (
+                70,
+                seen_order("Successful", "+1:Acquired"),
+                &["order.status_changed NOT_FOUND>Successful", "order.completed Successful took 70"],
+            ),
+            (80, missing(), &[]),
+            (81, missing(), &["order.not_found Successful: no such"]),
+            // The same end again is an end again.
+            (
+                90,
+                seen_order("Successful", "+1:Acquired"),
+                &["order.status_changed NOT_FOUND>Successful", "order.completed Successful took 90"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_is_gone_and_not_found_again_is_not_told_again() {
+    for provider in [Provider::Connect, Provider::Chime] {
+        let order = tell(
+            order(provider, |_, _| {}),
+            &[(20, missing(), &[]), (21, missing(), &["order.not_found : no such"])],
+        );
+        let after = tell(order.clone(), &[(22, missing(), &[]), (99, missing(), &[]), (100, suspect(), &[])]);
+        assert_eq!(after.generation, order.generation, "{provider}");
+    }
+}

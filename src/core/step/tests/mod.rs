@@ -3,10 +3,15 @@
 //! A story is told as `(minute, what was observed, what is said)`; minute zero is when the order was first watched.
 
 mod chime;
+mod clock;
 mod connect;
+mod doubt;
+mod elsewhere;
 mod looks;
 mod missing;
 mod operations;
+mod slept;
+mod stale;
 mod totality;
 mod windows;
 
@@ -121,6 +126,11 @@ fn missing() -> Observation {
     Observation::Missing { message: Some("no such".into()), suspect: false }
 }
 
+/// It is missing while so much of its scope is that nobody believes it.
+fn suspect() -> Observation {
+    Observation::Missing { message: Some("no such".into()), suspect: true }
+}
+
 /// Another id holds the number, in that status.
 fn held(raw: &str) -> Observation {
     let status = (!raw.is_empty()).then(|| word(raw));
@@ -150,6 +160,22 @@ fn refused(reach: Reach) -> Observation {
 
 fn malformed() -> Observation {
     Observation::Malformed { detail: "no JSON".into() }
+}
+
+/// A time between two minutes.
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_millis(START + second * 1000)
+}
+
+/// One observation, asked for and answered at times of its own. Gives the order after it and what is said.
+fn hear(
+    order: &Order,
+    observation: &Observation,
+    asked_at: Timestamp,
+    now: Timestamp,
+) -> (Order, Vec<String>) {
+    let made = look::apply(order, observation, Some(asked_at), now);
+    (made.order, made.events.iter().map(say).collect())
 }
 
 /// One line of a story.

@@ -1,5 +1,6 @@
 //! Claim or update: what the list declares, and what is inferred.
 
+use super::super::super::state::{Cause, CauseBasis, ClaimedBefore, Status};
 use super::*;
 
 #[test]
@@ -119,4 +120,83 @@ fn a_declared_request_counts_for_the_first_claim_only() {
             ),
         ],
     );
+}
+
+fn cause_of(order: &Order) -> Option<Cause> {
+    match &order.state.numbers[NUMBER].status {
+        Status::InProgress { cause, .. } | Status::Failed { cause, .. } => *cause,
+        Status::NeverSeen | Status::Claimed { .. } | Status::Released { .. } => None,
+    }
+}
+
+/// The order is seen with these words, a minute apart. Gives how each is understood, and why.
+fn understood(mut order: Order, words: &[&str]) -> Vec<(Option<Cause>, Option<ClaimedBefore>)> {
+    let mut all = Vec::new();
+    for (minute, raw) in (0..).zip(words) {
+        (order, _) = hear(&order, &seen(raw), at(minute), at(minute));
+        all.push((cause_of(&order), order.state.numbers[NUMBER].claimed_before));
+    }
+    all
+}
+
+#[test]
+fn how_the_operation_is_known_is_kept() {
+    let by = |operation, basis| Some(Cause { operation, basis });
+    let (claim, update) = (Operation::Claim, Operation::Update);
+    let first_seen = |minute| Some(ClaimedBefore::Seen { at: at(minute) });
+    assert_eq!(
+        understood(connect(), &["IN_PROGRESS", "FAILED", "CLAIMED", "IN_PROGRESS", "FAILED"]),
+        [
+            (by(claim, CauseBasis::NeverClaimed), None),
+            (by(claim, CauseBasis::NeverClaimed), None),
+            (None, first_seen(2)),
+            (by(update, CauseBasis::ClaimedBefore), first_seen(2)),
+            (by(update, CauseBasis::ClaimedBefore), first_seen(2)),
+        ]
+    );
+    assert_eq!(
+        understood(declared(update), &["IN_PROGRESS", "FAILED", "IN_PROGRESS", "CLAIMED", "FAILED"]),
+        [
+            (by(update, CauseBasis::Declared), Some(ClaimedBefore::Declared)),
+            (by(update, CauseBasis::Declared), Some(ClaimedBefore::Declared)),
+            (by(update, CauseBasis::ClaimedBefore), Some(ClaimedBefore::Declared)),
+            (None, first_seen(3)),
+            (by(update, CauseBasis::ClaimedBefore), first_seen(3)),
+        ]
+    );
+    assert_eq!(
+        understood(declared(claim), &["FAILED", "IN_PROGRESS", "CLAIMED", "FAILED"]),
+        [
+            (by(claim, CauseBasis::Declared), None),
+            (by(claim, CauseBasis::NeverClaimed), None),
+            (None, first_seen(2)),
+            (by(update, CauseBasis::ClaimedBefore), first_seen(2)),
+        ]
+    );
+}
+
+#[test]
+fn a_release_forgets_how_it_was_known() {
+    let order = tell(
+        declared(Operation::Update),
+        &[
+            (0, seen("CLAIMED"), &["number.claimed >CLAIMED"]),
+            (20, missing(), &[]),
+            (21, missing(), &["number.released CLAIMED>RELEASED"]),
+        ],
+    );
+    let number = &order.state.numbers[NUMBER];
+    assert_eq!((number.claimed_before, number.declared_holds), (None, false));
+}
+
+#[test]
+fn the_number_of_an_order_has_no_operation() {
+    let order = tell(
+        order(Provider::Chime, |_, declared| declared.operation = Some(Operation::Update)),
+        &[
+            (0, seen_order("", "+1:Acquired"), &["number.claimed +1 >CLAIMED"]),
+            (1, seen_order("", "+1:Failed"), &["number.failed +1 CLAIMED>FAILED"]),
+        ],
+    );
+    assert!(matches!(order.state.numbers["+1"].status, Status::Failed { cause: None, .. }));
 }

@@ -5,7 +5,7 @@ use super::super::super::window::{Window, WindowState};
 use super::*;
 
 /// In progress at zero, failed at minute ten: a window that ends from 1440 to 1450.
-fn failing(adjust: impl FnOnce(&mut Policy)) -> Order {
+pub(super) fn failing(adjust: impl FnOnce(&mut Policy)) -> Order {
     tell(
         order(Provider::Connect, |policy, _| adjust(policy)),
         &[
@@ -169,7 +169,26 @@ fn the_end_may_be_counted_from_the_failure() {
             ),
         ],
     );
-    // A look that did not find it has not seen it unfailed either.
+    // Neither a miss, nor a word that nobody knows, nor none, shows it unfailed.
+    tell(
+        order(Provider::Connect, |policy, _| failure(policy)),
+        &[
+            (0, seen("IN_PROGRESS"), &["number.in_progress >IN_PROGRESS (claim, inferred)"]),
+            (5, seen("IN_PROGRESS"), &[]),
+            (6, missing(), &[]),
+            (7, seen("HIBERNATING"), &["order.unrecognized HIBERNATING"]),
+            (8, seen(""), &[]),
+            (9, unavailable(), &[]),
+            (
+                10,
+                seen("FAILED"),
+                &[
+                    "number.failed IN_PROGRESS>FAILED (claim, inferred)",
+                    "window.opened last_look_before_failure 1445..1450",
+                ],
+            ),
+        ],
+    );
     tell(
         order(Provider::Connect, |policy, _| failure(policy)),
         &[
@@ -181,6 +200,34 @@ fn the_end_may_be_counted_from_the_failure() {
                 &[
                     "number.failed IN_PROGRESS>FAILED (claim, inferred)",
                     "window.opened last_look_before_failure 1440..1501",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_look_that_lacks_a_number_does_not_show_it_unfailed() {
+    tell(
+        order(Provider::Chime, |policy, _| {
+            policy.window_for_chime = true;
+            policy.window.counts_from = CountsFrom::Failure;
+        }),
+        &[
+            (
+                0,
+                seen_order("", "+1:Processing +2:Processing"),
+                &["number.in_progress +1 >IN_PROGRESS", "number.in_progress +2 >IN_PROGRESS"],
+            ),
+            (5, seen_order("", "+2:Processing"), &[]),
+            (
+                6,
+                seen_order("", "+1:Failed +2:Failed"),
+                &[
+                    "number.failed +1 IN_PROGRESS>FAILED",
+                    "window.opened +1 last_look_before_failure 1440..1446",
+                    "number.failed +2 IN_PROGRESS>FAILED",
+                    "window.opened +2 last_look_before_failure 1445..1446",
                 ],
             ),
         ],
