@@ -69,7 +69,10 @@ fn in_progress(draft: &mut Draft, key: &str, number: &mut Number, cause: Option<
 
 fn claimed(draft: &mut Draft, key: &str, number: &mut Number) {
     let now = draft.now;
-    number.claimed_before = Some(ClaimedBefore::Seen { at: now });
+    number.claimed_before = match number.claimed_before {
+        None | Some(ClaimedBefore::Declared) => Some(ClaimedBefore::Seen { at: now }),
+        seen @ Some(ClaimedBefore::Seen { .. }) => seen,
+    };
     if let Subject::Connect(connect) = &mut draft.state().subject {
         connect.other = Other::NotAsked;
     }

@@ -190,6 +190,12 @@ fn a_release_forgets_how_it_was_known() {
 }
 
 #[test]
+fn the_first_look_that_saw_it_claimed_is_kept() {
+    let all = understood(connect(), &["CLAIMED", "FAILED", "CLAIMED"]);
+    assert_eq!(all[2].1, Some(ClaimedBefore::Seen { at: at(0) }));
+}
+
+#[test]
 fn the_number_of_an_order_has_no_operation() {
     let order = tell(
         order(Provider::Chime, |_, declared| declared.operation = Some(Operation::Update)),
