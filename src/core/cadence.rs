@@ -546,4 +546,70 @@ mod tests {
             .insert("+1".into(), Number { window: WindowState::Open(all), ..Number::default() });
         assert_eq!(next_wake(&order, now), Some(at(DAY + 10 * MINUTE)), "the end");
     }
+
+    #[test]
+    fn what_was_due_and_not_said_waits_a_minute_and_not_longer() {
+        let mut order = connect(failed(Duration::ZERO, Some(Operation::Claim)), WindowState::Open(window()));
+        let now = at(12 * HOUR + MINUTE);
+        assert_eq!(next_wake(&order, now), Some(now.plus(FRESH)));
+        order.looked.wake_at = Some(now.plus(FRESH / 2));
+        assert_eq!(next_wake(&order, now), Some(now.plus(FRESH / 2)));
+        order.looked.wake_at = Some(now.minus(FRESH));
+        assert_eq!(next_wake(&order, now), order.looked.wake_at, "it is overdue");
+        order.looked.wake_at = Some(now.plus(DAY));
+        assert_eq!(next_wake(&order, now), Some(now.plus(FRESH)), "what was to come then comes later");
+    }
+
+    #[test]
+    fn what_comes_late_on_old_evidence_has_a_look_first_once() {
+        let mark = 12 * HOUR;
+        let mut order = connect(failed(Duration::ZERO, Some(Operation::Claim)), WindowState::Open(window()));
+        let looked = Looked {
+            due_at: Some(at(mark - MINUTE)),
+            wake_at: Some(at(mark)),
+            answered_at: Some(at(mark - HOUR)),
+            faults: 3,
+            ..Looked::default()
+        };
+        order.looked = looked;
+        let second = Duration::from_secs(1);
+        assert_eq!(look_first(&order, at(mark)), None, "it is in time");
+        assert_eq!(look_first(&order, at(mark + MINUTE)), None, "a minute is not late");
+        let late = mark + MINUTE + second;
+        let first = look_first(&order, at(late)).unwrap();
+        let soon = Looked { wake_at: Some(at(late + MINUTE)), ..looked };
+        assert_eq!(first, soon, "the look was due already");
+        order.looked.due_at = Some(at(DAY));
+        let first = look_first(&order, at(late)).unwrap();
+        assert_eq!(first, Looked { due_at: Some(at(late)), ..soon });
+        // The look had no answer: a minute later it is said without.
+        order.looked = first;
+        assert_eq!(look_first(&order, at(late + MINUTE)), None, "not a second time");
+        order.looked = Looked { answered_at: Some(at(late - MINUTE)), ..looked };
+        assert_eq!(look_first(&order, at(late)), None, "the last answer is fresh");
+        order.looked = Looked { answered_at: Some(at(late + MINUTE)), ..looked };
+        assert!(look_first(&order, at(late)).is_some(), "an answer of a clock that was ahead is not");
+        order.looked = Looked { answered_at: None, ..looked };
+        assert!(look_first(&order, at(late)).is_some(), "nor is none");
+        order.looked = Looked { due_at: None, ..looked };
+        assert_eq!(look_first(&order, at(late)), None, "there is nothing to look at");
+        order.looked = Looked { wake_at: None, ..looked };
+        assert_eq!(look_first(&order, at(late)), None, "nothing was due");
+    }
+
+    #[test]
+    fn a_suspect_and_a_young_order_are_looked_at_at_the_usual_pace() {
+        let usual = connect(in_progress(), WindowState::Never);
+        for absence in
+            [Absence::Suspect { since: at(HOUR) }, Absence::Young { until: at(2 * HOUR) }, Absence::None]
+        {
+            let mut order = usual.clone();
+            order.state.absence = absence;
+            assert_eq!(next_look(&order, at(HOUR)), next_look(&usual, at(HOUR)), "{absence:?}");
+        }
+        // An open window's looks go on meanwhile.
+        let mut open = connect(failed(Duration::ZERO, Some(Operation::Claim)), WindowState::Open(window()));
+        open.state.absence = Absence::Suspect { since: at(HOUR) };
+        assert_eq!(next_look(&open, at(12 * HOUR - 3 * MINUTE)), Some(at(12 * HOUR - MINUTE)));
+    }
 }

@@ -221,3 +221,263 @@ impl Inquiry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::super::observation::{ChimeOrder, ConnectNumber, Outage};
+    use super::super::order::{Declared, ListTerms, OrderKey, Provider, Watch};
+    use super::super::policy::Policy;
+    use super::*;
+
+    const NUMBER: &str = "+442079460123";
+
+    fn order(provider: Provider, number: Option<&str>) -> Order {
+        let declared = Declared {
+            ask: "arn:own".into(),
+            number: number.map(str::to_owned),
+            operation: None,
+            requested_at: None,
+            label: None,
+        };
+        let terms = ListTerms {
+            name: "l".into(),
+            account: "a".into(),
+            labels: BTreeMap::new(),
+            policy: Policy::default(),
+        };
+        let key = OrderKey { provider, account: "a".into(), region: "r".into(), id: "own".into() };
+        Order::new(Watch { key, declared, terms: Arc::new(terms) }, Timestamp::from_millis(0))
+    }
+
+    fn begun() -> Inquiry {
+        Inquiry::begin(&order(Provider::Connect, Some(NUMBER))).unwrap()
+    }
+
+    fn holder(id: &str) -> Holder {
+        Holder { id: id.to_owned(), ask: format!("arn:{id}") }
+    }
+
+    fn page(ids: &[&str], next: Option<&str>) -> Answer {
+        Answer::Page(Page {
+            holders: ids.iter().map(|id| holder(id)).collect(),
+            next: next.map(str::to_owned),
+        })
+    }
+
+    fn word(raw: &str) -> Word<Progress> {
+        let known = match raw {
+            "IN_PROGRESS" => Some(Progress::InProgress),
+            "CLAIMED" => Some(Progress::Claimed),
+            "FAILED" => Some(Progress::Failed),
+            _ => None,
+        };
+        Word { raw: raw.to_owned(), known }
+    }
+
+    /// A holder is described: the number it has, and its status (none if empty).
+    fn described(number: Option<&str>, raw: &str) -> Answer {
+        Answer::Observed(Observation::Seen(Sighting::Connect(ConnectNumber {
+            number: number.map(str::to_owned),
+            status: (!raw.is_empty()).then(|| word(raw)),
+            ..ConnectNumber::default()
+        })))
+    }
+
+    fn searching() -> Observation {
+        Observation::Elsewhere(Elsewhere::Searching)
+    }
+
+    fn nobody() -> Observation {
+        Observation::Elsewhere(Elsewhere::Nobody)
+    }
+
+    fn held(by: &str, raw: &str) -> Observation {
+        let status = (!raw.is_empty()).then(|| word(raw));
+        Observation::Elsewhere(Elsewhere::Held { by: by.to_owned(), status })
+    }
+
+    fn listing(token: Option<&str>) -> Errand {
+        Errand::Holders { number: NUMBER.to_owned(), token: token.map(str::to_owned) }
+    }
+
+    fn missing() -> Answer {
+        Answer::Observed(Observation::Missing { message: None, suspect: false })
+    }
+
+    #[test]
+    fn it_begins_with_the_first_page_for_the_number_that_is_known() {
+        assert_eq!(begun().errand(), listing(None));
+        assert_eq!(Inquiry::begin(&order(Provider::Connect, None)), None);
+        assert_eq!(Inquiry::begin(&order(Provider::Chime, Some(NUMBER))), None);
+        let mut seen = order(Provider::Connect, Some("+1"));
+        if let Subject::Connect(connect) = &mut seen.state.subject {
+            connect.current = NUMBER.to_owned();
+        }
+        assert_eq!(
+            Inquiry::begin(&seen).unwrap().errand(),
+            listing(None),
+            "the number seen, not the declared"
+        );
+    }
+
+    #[test]
+    fn its_own_id_is_not_another() {
+        for own in [page(&["own"], None), page(&[], None), page(&["own", "own"], None)] {
+            assert_eq!(begun().answered(own), nobody());
+        }
+        let mut inquiry = begun();
+        assert_eq!(inquiry.answered(page(&["own", "x", "x"], None)), searching());
+        assert_eq!(inquiry.errand(), Errand::Holder(holder("x")));
+        assert_eq!(
+            inquiry.answered(described(Some(NUMBER), "CLAIMED")),
+            held("x", "CLAIMED"),
+            "and x is one"
+        );
+    }
+
+    #[test]
+    fn all_pages_are_read_before_any_holder_is_asked() {
+        let mut inquiry = begun();
+        assert_eq!(inquiry.answered(page(&["x"], Some("one"))), searching());
+        assert_eq!(inquiry.errand(), listing(Some("one")));
+        assert_eq!(inquiry.answered(page(&[], Some("two"))), searching());
+        assert_eq!(inquiry.errand(), listing(Some("two")));
+        assert_eq!(inquiry.answered(page(&["x", "own"], None)), searching());
+        assert_eq!(inquiry.errand(), Errand::Holder(holder("x")), "who is on two pages is one");
+        assert_eq!(inquiry.answered(described(None, "IN_PROGRESS")), held("x", "IN_PROGRESS"));
+    }
+
+    #[test]
+    fn a_token_that_is_repeated_ends_the_list() {
+        let mut inquiry = begun();
+        inquiry.answered(page(&[], Some("one")));
+        assert_eq!(inquiry.answered(page(&[], Some("one"))), nobody());
+    }
+
+    #[test]
+    fn a_list_that_never_ends_is_read_so_far() {
+        let mut inquiry = begun();
+        let mut pages = 1;
+        while inquiry.answered(page(&[], Some(&format!("token {pages}")))) == searching() {
+            pages += 1;
+        }
+        assert_eq!(pages, PAGES_MAX);
+    }
+
+    #[test]
+    fn so_many_holders_are_asked_and_no_more() {
+        let mut inquiry = begun();
+        let all: Vec<String> = (0..20).map(|n| format!("id {n}")).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        assert_eq!(inquiry.answered(page(&all, Some("one"))), searching());
+        assert_eq!(inquiry.answered(page(&["yet another"], None)), searching());
+        let mut asked = 1;
+        while inquiry.answered(described(Some(NUMBER), "FAILED")) == searching() {
+            asked += 1;
+        }
+        assert_eq!(asked, HOLDERS_MAX);
+    }
+
+    #[test]
+    fn who_is_gone_or_has_another_number_by_now_does_not_hold_it() {
+        let chime = || Answer::Observed(Observation::Seen(Sighting::Chime(ChimeOrder::default())));
+        for answer in [missing(), described(Some("+15551230001"), "CLAIMED"), chime()] {
+            let mut inquiry = begun();
+            inquiry.answered(page(&["x"], None));
+            assert_eq!(inquiry.answered(answer), nobody());
+        }
+        // One without the number is taken for what the list said of it, and one without a status holds it all the same.
+        let mut inquiry = begun();
+        inquiry.answered(page(&["x"], None));
+        assert_eq!(inquiry.answered(described(None, "")), held("x", ""));
+    }
+
+    #[test]
+    fn of_several_the_one_that_has_come_furthest_is_told() {
+        let cases = [
+            (["FAILED", "CLAIMED", "IN_PROGRESS"], "CLAIMED"),
+            (["CLAIMED", "FAILED", "IN_PROGRESS"], "CLAIMED"),
+            (["FAILED", "IN_PROGRESS", "HIBERNATING"], "IN_PROGRESS"),
+            (["", "FAILED", "HIBERNATING"], ""),
+        ];
+        for (words, best) in cases {
+            let mut inquiry = begun();
+            inquiry.answered(page(&["x", "y", "z"], None));
+            let mut asked = Vec::new();
+            let mut last = searching();
+            for raw in words {
+                let Errand::Holder(holder) = inquiry.errand() else { panic!("{:?}", inquiry.errand()) };
+                asked.push((holder.id, raw));
+                last = inquiry.answered(described(Some(NUMBER), raw));
+            }
+            let (by, raw) = asked.iter().find(|(_, raw)| *raw == best).unwrap();
+            assert_eq!(last, held(by, raw), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn one_of_several_that_is_gone_leaves_the_others() {
+        let mut inquiry = begun();
+        inquiry.answered(page(&["x", "y"], None));
+        assert_eq!(inquiry.answered(described(Some(NUMBER), "FAILED")), searching());
+        assert!(matches!(inquiry.answered(missing()), Observation::Elsewhere(Elsewhere::Held { .. })));
+    }
+
+    /// An inquiry at its list, and one at a holder.
+    fn at_both_stages() -> [Inquiry; 2] {
+        let mut second = begun();
+        second.answered(page(&["x"], None));
+        [begun(), second]
+    }
+
+    #[test]
+    fn what_makes_no_sense_or_is_refused_ends_it_unknown() {
+        let malformed = || Observation::Malformed { detail: "no JSON".into() };
+        let denied = |message: Option<&str>| Observation::Denied {
+            reach: Reach::Order,
+            code: "AccessDeniedException".into(),
+            message: message.map(str::to_owned),
+            clock_offset_s: None,
+        };
+        let code = || Some("AccessDeniedException".to_owned());
+        let cases = [
+            (malformed(), "no JSON", None),
+            (denied(None), "AccessDeniedException", code()),
+            (denied(Some("not you")), "AccessDeniedException: not you", code()),
+        ];
+        for (observation, why, refused) in cases {
+            for mut inquiry in at_both_stages() {
+                let said = inquiry.answered(Answer::Observed(observation.clone()));
+                let unknown = Elsewhere::Unknown { why: why.to_owned(), refused: refused.clone() };
+                assert_eq!(said, Observation::Elsewhere(unknown));
+                assert!(!inquiry.goes_on_after(&said));
+            }
+        }
+    }
+
+    #[test]
+    fn quota_and_credentials_leave_it_where_it_is_and_an_outage_ends_it() {
+        let throttled = Observation::Throttled { retry_after: None };
+        let denied = Observation::Denied {
+            reach: Reach::Scope,
+            code: "ExpiredToken".into(),
+            message: None,
+            clock_offset_s: None,
+        };
+        let unavailable = Observation::Unavailable { outage: Outage::Timeout, retry_after: None };
+        for (observation, goes_on) in [(throttled, true), (denied, true), (unavailable, false)] {
+            for mut inquiry in at_both_stages() {
+                let before = inquiry.clone();
+                let said = inquiry.answered(Answer::Observed(observation.clone()));
+                assert_eq!((&said, &inquiry), (&observation, &before), "it is passed on as it is");
+                assert_eq!(inquiry.goes_on_after(&said), goes_on, "{observation:?}");
+            }
+        }
+        for (said, goes_on) in [(searching(), true), (nobody(), false), (held("x", "CLAIMED"), false)] {
+            assert_eq!(begun().goes_on_after(&said), goes_on, "{said:?}");
+        }
+    }
+}

@@ -4,6 +4,9 @@
 //! A look starts only if the credentials are not refused, the breaker admits it and the limiter has a token. Quota,
 //! outage and refused credentials are three things with three reactions, and none of them is an order's fault.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -418,127 +421,4 @@ pub struct Spell {
     pub since: Timestamp,
     /// When it was last seen.
     pub last: Timestamp,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::observation::{ConnectNumber, Sighting};
-    use super::super::order::Provider;
-    use super::*;
-
-    fn at(seconds: u64) -> Now {
-        let by = Duration::from_secs(seconds);
-        Now { wall: Timestamp::from_millis(0).plus(by), tick: Tick::ZERO.plus(by) }
-    }
-
-    fn who(n: u32) -> Stream {
-        Stream::of(&[&n.to_string()])
-    }
-
-    fn scope() -> Scope {
-        let key = ScopeKey { provider: Provider::Connect, account: "a".into(), region: "r".into() };
-        Scope::new(key, Quota { rate: 2.0, burst: 5, share: 1.0, in_flight: None }, at(0))
-    }
-
-    fn seen() -> Observation {
-        Observation::Seen(Sighting::Connect(ConnectNumber::default()))
-    }
-
-    fn throttled() -> Observation {
-        Observation::Throttled { retry_after: Some(Duration::from_secs(7)) }
-    }
-
-    fn unavailable() -> Observation {
-        Observation::Unavailable { outage: Outage::Status(503), retry_after: None }
-    }
-
-    fn denied(reach: Reach) -> Observation {
-        Observation::Denied { reach, code: "X".into(), message: None, clock_offset_s: None }
-    }
-
-    fn names(events: &[ScopeEvent]) -> Vec<&'static str> {
-        events.iter().map(ScopeEvent::name).collect()
-    }
-
-    #[test]
-    fn a_429_holds_the_whole_scope_and_is_said_once() {
-        let mut scope = scope();
-        assert_eq!(scope.grant(0, at(0).tick), Grant::Look);
-        assert_eq!(names(&scope.answered(who(1), &throttled(), 9, at(0))), ["scope.throttled"]);
-        assert_eq!(scope.grant(0, at(1).tick), Grant::From(at(7).tick));
-        assert!(scope.answered(who(2), &throttled(), 9, at(1)).is_empty());
-        assert!(!scope.breaker.is_open(), "a 429 is no outage");
-        assert_eq!(scope.tell_time(at(300)), None);
-        assert_eq!(scope.tell_time(at(301)).map(|event| event.condition()), Some(Condition::Throttled));
-        assert_eq!(scope.tell_time(at(999)), None);
-    }
-
-    #[test]
-    fn an_outage_leaves_the_rate_and_ends_with_one_recovery() {
-        let mut scope = scope();
-        let rate = scope.limiter.rate();
-        let said: Vec<_> =
-            (0..8).flat_map(|n| scope.answered(who(n), &unavailable(), 9, at(n.into()))).collect();
-        assert_eq!(names(&said), ["scope.unavailable"]);
-        assert!((scope.limiter.rate() - rate).abs() < 1e-9);
-        let said: Vec<_> = (0..5).flat_map(|n| scope.answered(who(n), &seen(), 9, at(100))).collect();
-        assert_eq!(names(&said), ["scope.recovered"]);
-    }
-
-    #[test]
-    fn refused_credentials_stop_the_scope_but_for_a_probe_every_five_minutes() {
-        let mut scope = scope();
-        assert_eq!(names(&scope.answered(who(1), &denied(Reach::Scope), 9, at(0))), ["scope.denied"]);
-        assert_eq!(scope.grant(0, at(1).tick), Grant::From(at(300).tick));
-        assert_eq!(scope.grant(0, at(300).tick), Grant::ProbeCredentials);
-        scope.started(who(1), Grant::ProbeCredentials, at(300).tick);
-        assert_eq!(scope.grant(1, at(301).tick), Grant::AfterAnswer);
-        assert!(scope.answered(who(1), &denied(Reach::Scope), 9, at(301)).is_empty());
-        assert_eq!(scope.grant(0, at(302).tick), Grant::From(at(601).tick));
-        assert_eq!(names(&scope.answered(who(1), &seen(), 9, at(601))), ["scope.recovered"]);
-        assert_eq!(scope.grant(0, at(602).tick), Grant::Look);
-    }
-
-    #[test]
-    fn what_three_orders_in_a_row_say_is_not_the_orders_fault() {
-        let mut scope = scope();
-        let mut judged = |n: u32, observation| scope.judge(who(n), observation);
-        assert_eq!(judged(1, denied(Reach::Order)), denied(Reach::Order));
-        assert_eq!(judged(1, denied(Reach::Order)), denied(Reach::Order), "one order, however often");
-        assert_eq!(judged(2, denied(Reach::Order)), denied(Reach::Order));
-        assert_eq!(judged(3, denied(Reach::Order)), denied(Reach::Scope));
-        judged(1, seen());
-        assert_eq!(judged(3, denied(Reach::Order)), denied(Reach::Order), "a success ends the row");
-        let junk = || Observation::Malformed { detail: "x".into() };
-        assert_eq!(judged(4, junk()), junk());
-        assert_eq!(judged(5, junk()), junk());
-        assert!(matches!(judged(6, junk()), Observation::Unavailable { .. }));
-    }
-
-    #[test]
-    fn looks_in_flight_are_bounded() {
-        let scope = scope();
-        assert_eq!(scope.grant(3, at(0).tick), Grant::Look);
-        assert_eq!(scope.grant(4, at(0).tick), Grant::AfterAnswer);
-    }
-
-    #[test]
-    fn a_restart_remembers_hold_outage_and_denial_and_bounds_them() {
-        let mut before = scope();
-        before.answered(who(1), &throttled(), 9, at(0));
-        before.next_generation();
-        let memory = before.memory(at(1));
-        let mut after = scope();
-        after.resume(&memory, at(2));
-        assert_eq!(after.grant(0, at(2).tick), Grant::From(at(7).tick));
-        assert_eq!(after.next_generation(), 2);
-        let later = Now { wall: Timestamp::from_millis(-99_999_999_999), tick: at(2).tick };
-        let mut stepped = scope();
-        stepped.resume(&memory, later);
-        assert_eq!(
-            stepped.grant(0, at(2).tick),
-            Grant::From(at(3602).tick),
-            "a clock that stepped back holds an hour at most"
-        );
-    }
 }

@@ -289,4 +289,35 @@ mod tests {
         window.warned = both;
         assert_eq!((window.due_mark(&terms, at(99)), window.next_mark(&terms)), (None, None));
     }
+
+    #[test]
+    fn a_clock_that_stepped_back_puts_the_ends_where_a_failure_right_now_would() {
+        let terms = WindowTerms::default();
+        let opened = Window::open(&terms, start(None, Some(9), None), at(10), "w".into());
+        assert_eq!((opened.earliest, opened.latest), (at(33), at(34)));
+        for (now, failed_at, earliest, latest) in
+            [(99, 10, 33, 34), (10, 10, 33, 34), (9, 9, 33, 33), (8, 8, 32, 32), (-90, -90, -66, -66)]
+        {
+            let mut window = opened.clone();
+            window.bound(at(now));
+            let ends = (window.failed_at, window.earliest, window.latest);
+            assert_eq!(ends, (at(failed_at), at(earliest), at(latest)), "at {now} h");
+            let once = window.clone();
+            window.bound(at(now));
+            assert_eq!(window, once, "once is enough");
+        }
+    }
+
+    #[test]
+    fn a_closed_window_keeps_how_it_ended_and_is_not_closed_again() {
+        let terms = WindowTerms::default();
+        let open = Window::open(&terms, start(None, Some(0), None), at(1), "w".into());
+        let mut state = WindowState::Open(open.clone());
+        assert_eq!(state.close(Outcome::Released, at(2)), Some(open.clone()));
+        assert_eq!(state.close(Outcome::Claimed, at(3)), None);
+        assert_eq!(state.open(), None);
+        let closed = Closed { window: open, outcome: Outcome::Released, at: at(2) };
+        assert_eq!(state, WindowState::Closed(closed));
+        assert_eq!(WindowState::Never.close(Outcome::Claimed, at(3)), None);
+    }
 }

@@ -1,0 +1,271 @@
+//! Quota, outage, refused credentials, and a scope that goes missing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::look;
+use super::super::observation::{ConnectNumber, Elsewhere, Sighting};
+use super::super::order::{Declared, ListTerms, OrderKey, Provider, Watch};
+use super::super::policy::Policy;
+use super::super::state::Absence;
+use super::*;
+
+fn at(seconds: u64) -> Now {
+    let by = Duration::from_secs(seconds);
+    Now { wall: Timestamp::from_millis(0).plus(by), tick: Tick::ZERO.plus(by) }
+}
+
+fn who(n: u32) -> Stream {
+    Stream::of(&[&n.to_string()])
+}
+
+fn scope() -> Scope {
+    let key = ScopeKey { provider: Provider::Connect, account: "a".into(), region: "r".into() };
+    Scope::new(key, Quota { rate: 2.0, burst: 5, share: 1.0, in_flight: None }, at(0))
+}
+
+fn seen() -> Observation {
+    Observation::Seen(Sighting::Connect(ConnectNumber::default()))
+}
+
+fn throttled() -> Observation {
+    Observation::Throttled { retry_after: Some(Duration::from_secs(7)) }
+}
+
+fn unavailable() -> Observation {
+    Observation::Unavailable { outage: Outage::Status(503), retry_after: None }
+}
+
+fn denied(reach: Reach) -> Observation {
+    Observation::Denied { reach, code: "X".into(), message: None, clock_offset_s: None }
+}
+
+fn names(events: &[ScopeEvent]) -> Vec<&'static str> {
+    events.iter().map(ScopeEvent::name).collect()
+}
+
+#[test]
+fn a_429_holds_the_whole_scope_and_is_said_once() {
+    let mut scope = scope();
+    assert_eq!(scope.grant(0, at(0).tick), Grant::Look);
+    assert_eq!(names(&scope.answered(who(1), &throttled(), 9, at(0))), ["scope.throttled"]);
+    assert_eq!(scope.grant(0, at(1).tick), Grant::From(at(7).tick));
+    assert!(scope.answered(who(2), &throttled(), 9, at(1)).is_empty());
+    assert!(!scope.breaker.is_open(), "a 429 is no outage");
+    assert_eq!(scope.tell_time(at(300)), None);
+    assert_eq!(scope.tell_time(at(301)).map(|event| event.condition()), Some(Condition::Throttled));
+    assert_eq!(scope.tell_time(at(999)), None);
+}
+
+#[test]
+fn an_outage_leaves_the_rate_and_ends_with_one_recovery() {
+    let mut scope = scope();
+    let rate = scope.limiter.rate();
+    let said: Vec<_> = (0..8).flat_map(|n| scope.answered(who(n), &unavailable(), 9, at(n.into()))).collect();
+    assert_eq!(names(&said), ["scope.unavailable"]);
+    assert!((scope.limiter.rate() - rate).abs() < 1e-9);
+    let said: Vec<_> = (0..5).flat_map(|n| scope.answered(who(n), &seen(), 9, at(100))).collect();
+    assert_eq!(names(&said), ["scope.recovered"]);
+}
+
+#[test]
+fn refused_credentials_stop_the_scope_but_for_a_probe_every_five_minutes() {
+    let mut scope = scope();
+    assert_eq!(names(&scope.answered(who(1), &denied(Reach::Scope), 9, at(0))), ["scope.denied"]);
+    assert_eq!(scope.grant(0, at(1).tick), Grant::From(at(300).tick));
+    assert_eq!(scope.grant(0, at(300).tick), Grant::ProbeCredentials);
+    scope.started(who(1), Grant::ProbeCredentials, at(300).tick);
+    assert_eq!(scope.grant(1, at(301).tick), Grant::AfterAnswer);
+    assert!(scope.answered(who(1), &denied(Reach::Scope), 9, at(301)).is_empty());
+    assert_eq!(scope.grant(0, at(302).tick), Grant::From(at(601).tick));
+    assert_eq!(names(&scope.answered(who(1), &seen(), 9, at(601))), ["scope.recovered"]);
+    assert_eq!(scope.grant(0, at(602).tick), Grant::Look);
+}
+
+#[test]
+fn what_three_orders_in_a_row_say_is_not_the_orders_fault() {
+    let mut scope = scope();
+    let mut judged = |n: u32, observation| scope.judge(who(n), observation);
+    assert_eq!(judged(1, denied(Reach::Order)), denied(Reach::Order));
+    assert_eq!(judged(1, denied(Reach::Order)), denied(Reach::Order), "one order, however often");
+    assert_eq!(judged(2, denied(Reach::Order)), denied(Reach::Order));
+    assert_eq!(judged(3, denied(Reach::Order)), denied(Reach::Scope));
+    judged(1, seen());
+    assert_eq!(judged(3, denied(Reach::Order)), denied(Reach::Order), "a success ends the row");
+    let junk = || Observation::Malformed { detail: "x".into() };
+    assert_eq!(judged(4, junk()), junk());
+    assert_eq!(judged(5, junk()), junk());
+    assert!(matches!(judged(6, junk()), Observation::Unavailable { .. }));
+}
+
+#[test]
+fn looks_in_flight_are_bounded() {
+    let scope = scope();
+    assert_eq!(scope.grant(3, at(0).tick), Grant::Look);
+    assert_eq!(scope.grant(4, at(0).tick), Grant::AfterAnswer);
+}
+
+#[test]
+fn a_restart_remembers_hold_outage_and_denial_and_bounds_them() {
+    let mut before = scope();
+    before.answered(who(1), &throttled(), 9, at(0));
+    before.next_generation();
+    let memory = before.memory(at(1));
+    let mut after = scope();
+    after.resume(&memory, at(2));
+    assert_eq!(after.grant(0, at(2).tick), Grant::From(at(7).tick));
+    assert_eq!(after.next_generation(), 2);
+    let later = Now { wall: Timestamp::from_millis(-99_999_999_999), tick: at(2).tick };
+    let mut stepped = scope();
+    stepped.resume(&memory, later);
+    assert_eq!(
+        stepped.grant(0, at(2).tick),
+        Grant::From(at(3602).tick),
+        "a clock that stepped back holds an hour at most"
+    );
+}
+
+/// Order `n` of the scope, first watched at zero.
+fn order(n: u32) -> Order {
+    let terms = ListTerms {
+        name: "l".into(),
+        account: "a".into(),
+        labels: BTreeMap::new(),
+        policy: Policy::default(),
+    };
+    let declared =
+        Declared { ask: "i".into(), number: None, operation: None, requested_at: None, label: None };
+    let key =
+        OrderKey { provider: Provider::Connect, account: "a".into(), region: "r".into(), id: n.to_string() };
+    Order::new(Watch { key, declared, terms: Arc::new(terms) }, at(0).wall)
+}
+
+fn missing() -> Observation {
+    Observation::Missing { message: None, suspect: false }
+}
+
+/// Orders `0..of` are looked at in turn, each a second after the one before, in a scope of nine, and their orders
+/// step on. Gives what is said of the scope, and whose absence is believed.
+fn look_for(scope: &mut Scope, orders: &mut [Order], from: u64) -> (Vec<&'static str>, Vec<bool>) {
+    let (mut said, mut believed) = (Vec::new(), Vec::new());
+    for (order, second) in orders.iter_mut().zip(from..) {
+        let now = at(second);
+        let heard = scope.hear(order, missing(), 9, now);
+        said.extend(names(&heard.events));
+        believed.push(heard.observation == missing());
+        *order = look::apply(order, &heard.observation, None, now.wall).order;
+    }
+    (said, believed)
+}
+
+#[test]
+fn a_scope_that_goes_missing_is_suspect_until_one_of_it_is_seen() {
+    let (mut scope, mut orders) = (scope(), (0..4).map(order).collect::<Vec<_>>());
+    // While they are young they say nothing.
+    assert_eq!(look_for(&mut scope, &mut orders, 500), (vec![], vec![true; 4]));
+    let told = look_for(&mut scope, &mut orders, 1000);
+    assert_eq!(told, (vec!["scope.suspect"], vec![true, true, false, false]));
+    // Those that were believed before are not confirmed now.
+    assert_eq!(look_for(&mut scope, &mut orders, 1100), (vec![], vec![false; 4]));
+    let suspect = |order: &Order| matches!(order.state.absence, Absence::Suspect { .. });
+    assert!(orders.iter().all(suspect), "{orders:?}");
+    let whole = scope.hear(&order(8), seen(), 9, at(1200));
+    assert_eq!((names(&whole.events), whole.again), (vec![], vec![]), "it was never missing");
+    let back = scope.hear(&orders[1], seen(), 9, at(1300));
+    assert_eq!(
+        back.events,
+        [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_secs(298) }]
+    );
+    let others: BTreeSet<Stream> = [0, 2, 3].map(|n| orders[n].stream()).into();
+    assert_eq!(back.again.into_iter().collect::<BTreeSet<_>>(), others, "the others are worth a look");
+    assert_eq!(look_for(&mut scope, &mut orders[2..3], 1400), (vec![], vec![true]));
+}
+
+#[test]
+fn what_is_gone_already_or_young_raises_no_suspicion() {
+    let (mut scope, mut orders) = (scope(), (0..9).map(order).collect::<Vec<_>>());
+    for (n, order) in orders.iter_mut().enumerate() {
+        if n % 2 == 0 {
+            order.state.presence = super::super::state::Presence::Gone { since: at(0).wall };
+        } else {
+            order.state.first_watched = at(900).wall;
+        }
+    }
+    assert_eq!(look_for(&mut scope, &mut orders, 1000), (vec![], vec![true; 9]));
+}
+
+#[test]
+fn a_person_may_say_that_they_are_gone() {
+    let (mut scope, mut orders) = (scope(), (0..4).map(order).collect::<Vec<_>>());
+    look_for(&mut scope, &mut orders, 1000);
+    let heard = scope.accept(at(1062));
+    assert_eq!(
+        heard.events,
+        [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_secs(60) }]
+    );
+    assert_eq!(heard.again.len(), 4);
+    assert_eq!(look_for(&mut scope, &mut orders, 1100), (vec![], vec![true; 4]), "now they are believed");
+    assert!(scope.accept(at(1200)).events.is_empty(), "there is nothing to accept");
+}
+
+#[test]
+fn a_suspicion_and_its_acceptance_outlive_a_restart() {
+    let restarted = |before: &Scope| {
+        let json = serde_json::to_string(&before.memory(at(1100))).unwrap();
+        let mut after = scope();
+        after.resume(&serde_json::from_str(&json).unwrap(), at(1100));
+        after
+    };
+    let (mut before, mut orders) = (scope(), (0..4).map(order).collect::<Vec<_>>());
+    look_for(&mut before, &mut orders, 1000);
+    let mut after = restarted(&before);
+    assert_eq!(look_for(&mut after, &mut orders, 1100), (vec![], vec![false; 4]), "it is not said again");
+    let mut seen_after = restarted(&before);
+    let heard = seen_after.hear(&orders[0], seen(), 9, at(1202));
+    assert_eq!(
+        heard.events,
+        [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_secs(200) }]
+    );
+    after.accept(at(1200));
+    let mut accepted = restarted(&after);
+    let mut fresh: Vec<Order> = (4..9).map(order).collect();
+    assert_eq!(look_for(&mut accepted, &mut fresh, 1300), (vec![], vec![true; 5]));
+}
+
+#[test]
+fn an_answer_of_who_holds_a_number_is_a_success() {
+    let found = [
+        Elsewhere::Searching,
+        Elsewhere::Nobody,
+        Elsewhere::Held { by: "x".into(), status: None },
+        Elsewhere::Unknown { why: "no".into(), refused: None },
+    ];
+    for elsewhere in found {
+        let answer = || Observation::Elsewhere(elsewhere.clone());
+        let (mut scope, nine) = (scope(), (0..9).map(order).collect::<Vec<_>>());
+        let down = nine.iter().flat_map(|order| scope.hear(order, unavailable(), 9, at(1)).events);
+        assert_eq!(names(&down.collect::<Vec<_>>()), ["scope.unavailable"]);
+        let up = nine.iter().flat_map(|order| scope.hear(order, answer(), 9, at(100)).events);
+        assert_eq!(names(&up.collect::<Vec<_>>()), ["scope.recovered"], "{elsewhere:?}");
+        scope.hear(&nine[0], denied(Reach::Scope), 9, at(200));
+        assert_eq!(names(&scope.hear(&nine[0], answer(), 9, at(600)).events), ["scope.recovered"]);
+        // The learned rate rises with it.
+        scope.hear(&nine[0], throttled(), 9, at(700));
+        let rate = scope.limiter.rate();
+        (0..9).for_each(|n| drop(scope.hear(&nine[0], answer(), 9, at(710 + n))));
+        assert!(scope.limiter.rate() > rate, "{elsewhere:?}");
+    }
+}
+
+#[test]
+fn an_inquiry_neither_ends_a_suspicion_nor_a_row_of_refusals() {
+    let (mut scope, mut orders) = (scope(), (0..4).map(order).collect::<Vec<_>>());
+    look_for(&mut scope, &mut orders, 1000);
+    let nobody = || Observation::Elsewhere(Elsewhere::Nobody);
+    assert!(scope.hear(&orders[0], nobody(), 9, at(1100)).events.is_empty());
+    assert!(scope.suspicion.raised().is_some());
+    scope.judge(who(1), denied(Reach::Order));
+    scope.judge(who(2), denied(Reach::Order));
+    scope.judge(who(2), nobody());
+    assert_eq!(scope.judge(who(3), denied(Reach::Order)), denied(Reach::Scope));
+}
