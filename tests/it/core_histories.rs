@@ -1,27 +1,34 @@
 //! Long random histories of one order through the pure core: what must hold at every step of any of them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod daemon;
+mod reader;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use claimwatch::core::event::{NumberChange, OrderEvent, WindowEnd, WindowFacts};
 use claimwatch::core::observation::{
     ChimeNumber, ChimeOrder, ChimeStatus, ConnectNumber, Elsewhere, Observation, Outage, Progress, Reach,
     Sighting, Source, Word,
 };
 use claimwatch::core::order::{Declared, ListTerms, Operation, OrderKey, Provider, Watch};
 use claimwatch::core::policy::{AfterTerminal, CountsFrom, Policy, Poll, WindowTerms};
-use claimwatch::core::state::{Looked, Number, Order, Place, Presence, State};
+use claimwatch::core::state::{Looked, Number, Order, Place, State, Status, Subject};
 use claimwatch::core::step::{Step, step};
 use claimwatch::core::time::Timestamp;
-use claimwatch::core::{cadence, look};
+use claimwatch::core::{cadence, inquiry, look};
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+use self::daemon::Daemon;
+use self::reader::Reader;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+/// The number that is seen under the Connect id, but for a few looks.
+const NUMBER: &str = "+442079460123";
 /// A blocked order is looked at daily, ±10 %; nothing is due later after a look that failed.
 const FAULT_MAX: Duration = Duration::from_mins(24 * 66);
 
@@ -53,7 +60,7 @@ fn words() -> impl Strategy<Value = Option<Word<Progress>>> {
 fn connect_seen() -> impl Strategy<Value = Observation> {
     let numbers = prop_oneof![
         2 => Just(None),
-        20 => Just(Some("+442079460123")),
+        20 => Just(Some(NUMBER)),
         1 => Just(Some("+15551230001")),
     ];
     let messages = prop_oneof![
@@ -79,17 +86,31 @@ fn chime_seen() -> impl Strategy<Value = Observation> {
     ];
     let number = (0..4u8, words()).prop_map(|(n, status)| ChimeNumber { number: format!("+{n}"), status });
     let updated = prop_oneof![3 => Just(None), 2 => (0..40i64).prop_map(Some)];
-    (status, 0..10u8, vec(number, 0..4), updated).prop_map(|(status, odd, numbers, updated)| {
-        let status = status.map(|status| Word { raw: status.as_str().to_owned(), known: Some(status) });
-        Observation::Seen(Sighting::Chime(ChimeOrder {
-            source: Source::Own,
-            status: if odd > 0 { status } else { Some(Word { raw: "Dreaming".into(), known: None }) },
-            porting: false,
-            numbers,
-            updated_at: updated.map(|n| Timestamp::from_millis(n * 1000)),
-            foc_date: None,
-        }))
-    })
+    let source = prop_oneof![2 => Just(Source::Own), 1 => Just(Source::List)];
+    (source, status, 0..10u8, vec(number, 0..4), updated).prop_map(
+        |(source, status, odd, numbers, updated)| {
+            let status = status.map(|status| Word { raw: status.as_str().to_owned(), known: Some(status) });
+            Observation::Seen(Sighting::Chime(ChimeOrder {
+                source,
+                status: if odd > 0 { status } else { Some(Word { raw: "Dreaming".into(), known: None }) },
+                porting: false,
+                numbers,
+                updated_at: updated.map(|n| Timestamp::from_millis(n * 1000)),
+                foc_date: None,
+            }))
+        },
+    )
+}
+
+fn elsewhere() -> impl Strategy<Value = Observation> {
+    prop_oneof![
+        1 => Just(Elsewhere::Searching),
+        4 => Just(Elsewhere::Nobody),
+        3 => words().prop_map(|status| Elsewhere::Held { by: "other".into(), status }),
+        1 => Just(Elsewhere::Unknown { why: "no".into(), refused: None }),
+        1 => Just(Elsewhere::Unknown { why: "no".into(), refused: Some("AccessDenied".into()) }),
+    ]
+    .prop_map(Observation::Elsewhere)
 }
 
 fn observations(provider: Provider) -> BoxedStrategy<Observation> {
@@ -105,7 +126,9 @@ fn observations(provider: Provider) -> BoxedStrategy<Observation> {
     };
     prop_oneof![
         12 => seen,
-        4 => any::<bool>().prop_map(|suspect| Observation::Missing { message: Some("no such".into()), suspect }),
+        3 => Just(Observation::Missing { message: Some("no such".into()), suspect: false }),
+        1 => Just(Observation::Missing { message: None, suspect: true }),
+        4 => elsewhere(),
         5 => Just(Observation::Elapsed),
         1 => Just(Observation::Throttled { retry_after: Some(MINUTE) }),
         1 => Just(Observation::Unavailable { outage: Outage::Status(503), retry_after: None }),
@@ -125,6 +148,27 @@ fn gaps() -> impl Strategy<Value = i64> {
         1 => -7_200..0i64,
         1 => 86_400..3_000_000i64,
     ]
+}
+
+/// One thing that happens to an order.
+#[derive(Debug, Clone)]
+struct Moment {
+    /// Seconds since the one before.
+    gap: i64,
+    /// How many seconds before its answer it was asked for; less than none: a clock that stepped back meanwhile.
+    took: Option<i64>,
+    observation: Observation,
+}
+
+fn histories(provider: Provider) -> impl Strategy<Value = Vec<Moment>> {
+    let took = prop_oneof![
+        8 => (0..3i64).prop_map(Some),
+        2 => (0..900i64).prop_map(Some),
+        1 => (-30..0i64).prop_map(Some),
+        1 => Just(None),
+    ];
+    let moment = (gaps(), took, observations(provider));
+    vec(moment.prop_map(|(gap, took, observation)| Moment { gap, took, observation }), 1..=60)
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
@@ -151,152 +195,71 @@ fn orders(provider: Provider) -> impl Strategy<Value = Order> {
     let operation =
         prop_oneof![2 => Just(None), 1 => Just(Some(Operation::Claim)), 1 => Just(Some(Operation::Update))];
     let requested = prop_oneof![2 => Just(None), 1 => (-200_000..200_000i64).prop_map(Some)];
-    (policies(), operation, requested, 0..1000u32).prop_map(move |(policy, operation, requested, id)| {
-        let requested_at =
-            requested.map(|seconds| Timestamp::from_millis(start().as_millis() + seconds * 1000));
-        let declared = Declared { ask: "i".into(), number: None, operation, requested_at, label: None };
-        let terms = ListTerms { name: "l".into(), account: "a".into(), labels: BTreeMap::new(), policy };
-        let key = OrderKey { provider, account: "a".into(), region: "r".into(), id: id.to_string() };
-        Order::new(Watch { key, declared, terms: Arc::new(terms) }, start())
-    })
+    let number = prop_oneof![Just(None), Just(Some(NUMBER.to_owned()))];
+    (policies(), operation, requested, number, 0..1000u32).prop_map(
+        move |(policy, operation, requested, number, id)| {
+            let requested_at =
+                requested.map(|seconds| Timestamp::from_millis(start().as_millis() + seconds * 1000));
+            let declared = Declared { ask: "i".into(), number, operation, requested_at, label: None };
+            let terms = ListTerms { name: "l".into(), account: "a".into(), labels: BTreeMap::new(), policy };
+            let key = OrderKey { provider, account: "a".into(), region: "r".into(), id: id.to_string() };
+            Order::new(Watch { key, declared, terms: Arc::new(terms) }, start())
+        },
+    )
 }
 
-/// What the consumer of the events knows after each of them.
-#[derive(Default)]
-struct Reader {
-    /// The status of each number, as its last event said.
-    statuses: BTreeMap<String, &'static str>,
-    /// Open windows by number, with the marks that were warned at.
-    open: BTreeMap<String, (WindowFacts, BTreeSet<Duration>)>,
-    /// Every window that was ever opened.
-    ids: BTreeSet<String>,
+fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
-impl Reader {
-    fn read(&mut self, before: &Order, made: &Step, now: Timestamp) {
-        self.learn_names(made);
-        for (n, event) in made.events.iter().enumerate() {
-            match event {
-                OrderEvent::Number(change) => self.number(before, change),
-                OrderEvent::WindowOpened { number, window } => {
-                    let id = format!("{}-{}-{n}", made.order.stream(), made.order.generation);
-                    assert_eq!(window.id, id, "a window is named by the event that opened it");
-                    assert!(self.ids.insert(id), "each window has an id of its own");
-                    assert_eq!(self.statuses.get(number), Some(&"FAILED"), "only a failure opens one");
-                    let other = self.open.insert(number.clone(), (window.clone(), BTreeSet::new()));
-                    assert!(other.is_none(), "one at a time");
-                }
-                OrderEvent::WindowClosing { number, window, mark, due_at, .. } => {
-                    let (known, warned) = self.open.get_mut(number).unwrap();
-                    assert_eq!((&window.id, window.earliest), (&known.id, known.earliest));
-                    assert!(warned.first().is_none_or(|last| mark < last), "{mark:?} after {warned:?}");
-                    warned.insert(*mark);
-                    assert!(*due_at <= now, "not before its time");
-                    let closes = |event: &OrderEvent| matches!(event, OrderEvent::WindowClosed { number: closed, .. } if closed == number);
-                    let slept_through = made.events[n..].iter().any(closes);
-                    assert!(now < window.latest || slept_through, "not after the end, but with it");
-                }
-                OrderEvent::WindowClosed { number, window, .. }
-                | OrderEvent::WindowResolved { number, window, .. } => {
-                    let (known, _) = self.open.remove(number).unwrap();
-                    assert_eq!((&window.id, window.earliest), (&known.id, known.earliest));
-                    assert!(window.latest >= known.latest);
-                }
-                OrderEvent::Tracked
-                | OrderEvent::Untracked { .. }
-                | OrderEvent::StatusChanged { .. }
-                | OrderEvent::Completed { .. }
-                | OrderEvent::Attention(_)
-                | OrderEvent::Unrecognized { .. }
-                | OrderEvent::NotFound { .. }
-                | OrderEvent::Stalled { .. }
-                | OrderEvent::Blocked { .. } => {}
-            }
-        }
-        self.compare(&made.order);
+/// The order as the store gives it back: its state and each number as JSON in rows of their own, what a look leaves
+/// behind in columns, the terms from their list's row.
+fn stored(order: &Order) -> Order {
+    let time = |at: Option<Timestamp>| at.map(|at| Timestamp::from_millis(at.as_millis()));
+    let Looked { due_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults } = order.looked;
+    let mut state: State = through_json(&order.state);
+    assert!(state.numbers.is_empty());
+    state.numbers = order
+        .state
+        .numbers
+        .iter()
+        .map(|(key, number)| (key.clone(), through_json::<Number>(number)))
+        .collect();
+    let watch = Watch {
+        key: order.watch.key.clone(),
+        declared: through_json(&order.watch.declared),
+        terms: Arc::new(through_json(&*order.watch.terms)),
+    };
+    Order {
+        watch,
+        tracked: order.tracked,
+        generation: order.generation,
+        state,
+        looked: Looked {
+            due_at: time(due_at),
+            wake_at: time(wake_at),
+            answered_at: time(answered_at),
+            not_failed_at: time(not_failed_at),
+            elsewhere_at: time(elsewhere_at),
+            faults,
+        },
     }
-
-    /// A Connect number that was told without its E.164 goes on under it.
-    fn learn_names(&mut self, made: &Step) {
-        let named = made.order.state.numbers.keys().next();
-        if let Some(named) = named.filter(|_| !made.order.state.numbers.contains_key("")) {
-            if let Some(status) = self.statuses.remove("") {
-                self.statuses.insert(named.clone(), status);
-            }
-            if let Some(open) = self.open.remove("") {
-                self.open.insert(named.clone(), open);
-            }
-        }
-    }
-
-    fn number(&mut self, before: &Order, change: &NumberChange) {
-        match (self.statuses.get(&change.number).copied(), change.from) {
-            (None, None) => {}
-            (None, Some(from)) => {
-                assert_eq!(from, "NOT_FOUND", "the first event of a number");
-                assert!(matches!(before.state.presence, Presence::Gone { .. }));
-            }
-            (last, from) => assert_eq!(from, last, "the chain of {} breaks", change.number),
-        }
-        let to = change.to.word();
-        if change.from == Some(to) {
-            assert_eq!(to, "FAILED", "only another failure is told as a change to the same status");
-        }
-        self.statuses.insert(change.number.clone(), to);
-        if change.retrying {
-            assert!(self.open.contains_key(&change.number));
-        }
-    }
-
-    /// What the events said is what is stored.
-    fn compare(&self, order: &Order) {
-        let told: BTreeMap<&str, Option<&str>> =
-            self.statuses.iter().map(|(number, status)| (number.as_str(), Some(*status))).collect();
-        let stored: BTreeMap<&str, Option<&str>> = order
-            .state
-            .numbers
-            .iter()
-            .filter(|(_, number)| number.status.word().is_some())
-            .map(|(key, number)| (key.as_str(), number.status.word()))
-            .collect();
-        assert_eq!(told, stored);
-        let windows: BTreeMap<&str, &str> = order
-            .state
-            .numbers
-            .iter()
-            .filter_map(|(key, number)| Some((key.as_str(), number.window.open()?.id.as_str())))
-            .collect();
-        let open: BTreeMap<&str, &str> =
-            self.open.iter().map(|(number, (window, _))| (number.as_str(), window.id.as_str())).collect();
-        assert_eq!(open, windows);
-        for (number, (told, _)) in &self.open {
-            let window = order.state.numbers[number].window.open().unwrap();
-            assert_eq!(window.earliest, told.earliest, "the earliest end never moves");
-            assert!(window.earliest <= window.latest);
-            assert!(told.latest <= window.latest);
-        }
-    }
-}
-
-/// The state comes back as it was from how the store keeps it: itself, and each number in a row of its own.
-fn survives_storage(state: &State) {
-    let json = serde_json::to_string(state).unwrap();
-    let mut back: State = serde_json::from_str(&json).unwrap();
-    assert!(back.numbers.is_empty());
-    for (key, number) in &state.numbers {
-        let json = serde_json::to_string(number).unwrap();
-        back.numbers.insert(key.clone(), serde_json::from_str::<Number>(&json).unwrap());
-    }
-    assert_eq!(&back, state);
 }
 
 /// When the next look is wanted: never lost, never before now, never later than promised.
 fn looks_in_time(before: &Order, observation: &Observation, after: &Order, now: Timestamp) {
     let poll = &after.watch.terms.policy.poll;
     let due_at = after.looked.due_at;
+    if matches!(observation, Observation::Seen(_) | Observation::Missing { .. })
+        && inquiry::is_wanted(after, now)
+    {
+        assert_eq!(due_at, Some(now), "who else holds it is asked at once");
+        return;
+    }
     let most = match observation {
         Observation::Throttled { .. }
         | Observation::Denied { reach: Reach::Scope, .. }
+        | Observation::Elsewhere(Elsewhere::Searching)
         | Observation::Elapsed => {
             assert_eq!(due_at, before.looked.due_at, "nobody's fault: the order keeps its place");
             assert_eq!(after.looked.answered_at, before.looked.answered_at);
@@ -305,6 +268,7 @@ fn looks_in_time(before: &Order, observation: &Observation, after: &Order, now: 
         Observation::Malformed { .. } => FAULT_MAX.max(poll.ceiling),
         Observation::Seen(_)
         | Observation::Missing { .. }
+        | Observation::Elsewhere(Elsewhere::Nobody | Elsewhere::Held { .. } | Elsewhere::Unknown { .. })
         | Observation::Unavailable { .. }
         | Observation::Denied { reach: Reach::Order, .. } => match poll.after_terminal {
             AfterTerminal::Stop => poll.ceiling,
@@ -337,19 +301,119 @@ fn looks_in_time(before: &Order, observation: &Observation, after: &Order, now: 
     }
 }
 
-fn run(mut order: Order, history: &[(i64, Observation)]) {
+/// When the time next has something to say of the order.
+fn next_time(order: &Order) -> Option<Timestamp> {
+    let stall = order.watch.terms.policy.stalled_after.filter(|_| !order.state.stalled && order.is_pending());
+    let stall = stall.map(|after| order.state.changed_at.plus(after));
+    cadence::next_alert(order).into_iter().chain(stall).min()
+}
+
+/// What is due is told when the clock says so, and waits for an inquiry a minute at most. `waiting` is since when.
+fn wakes_in_time(waiting: &mut Option<Timestamp>, observation: &Observation, after: &Order, now: Timestamp) {
+    let wake_at = after.looked.wake_at;
+    match next_time(after) {
+        Some(due) if due <= now => {
+            assert_ne!(observation, &Observation::Elapsed, "what the time brings was told");
+            let since = waiting.map_or(now, |since| since.min(now));
+            *waiting = Some(since);
+            assert!(wake_at.is_some_and(|wake| wake <= since.plus(MINUTE)), "{wake_at:?}, due since {since}");
+        }
+        next => {
+            *waiting = None;
+            assert_eq!(wake_at, next);
+        }
+    }
+}
+
+/// Why an answer is not applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dropped {
+    /// A list that tells a step back.
+    Behind,
+    /// It was asked for before the last answer came.
+    Late,
+}
+
+fn dropped(before: &Order, moment: &Moment, asked_at: Option<Timestamp>, now: Timestamp) -> Option<Dropped> {
+    if let (Observation::Seen(Sighting::Chime(told)), Subject::Chime(chime)) =
+        (&moment.observation, &before.state.subject)
+    {
+        let word = told.status.as_ref().and_then(|word| word.known);
+        let ended = chime.status.is_some_and(ChimeStatus::is_terminal);
+        let order = ended && word.is_some_and(|word| !word.is_terminal());
+        let number = told.numbers.iter().any(|told| {
+            let outcome =
+                before.state.numbers.get(&told.number).is_some_and(|known| {
+                    matches!(known.status, Status::Claimed { .. } | Status::Failed { .. })
+                });
+            outcome && told.status == Some(word_of(Progress::InProgress))
+        });
+        if told.source == Source::List && (order || number) {
+            return Some(Dropped::Behind);
+        }
+    }
+    let tells = matches!(
+        moment.observation,
+        Observation::Seen(_) | Observation::Missing { .. } | Observation::Elsewhere(_)
+    );
+    let answered = before.looked.answered_at.filter(|at| *at <= now);
+    let late = asked_at.zip(answered).is_some_and(|(asked, answered)| asked < answered);
+    (tells && late).then_some(Dropped::Late)
+}
+
+fn word_of(progress: Progress) -> Word<Progress> {
+    word(match progress {
+        Progress::InProgress => "IN_PROGRESS",
+        Progress::Claimed => "CLAIMED",
+        Progress::Failed => "FAILED",
+    })
+}
+
+/// What is not believed leaves everything but the next look.
+fn leaves_alone(dropped: Dropped, before: &Order, made: &Step, now: Timestamp) {
+    let due_at = made.order.looked.due_at;
+    let due = before.looked.due_at;
+    match dropped {
+        Dropped::Behind => assert_eq!(due_at, Some(now), "an own look has to confirm it"),
+        Dropped::Late if due.is_some_and(|due| due <= now) => assert!(due_at.is_none_or(|due| due > now)),
+        Dropped::Late => assert_eq!(due_at, due),
+    }
+    let looked = Looked { due_at, ..before.looked };
+    assert_eq!(made, &Step { order: Order { looked, ..before.clone() }, events: Vec::new() });
+}
+
+/// Runs a history. The same one must go on alike from what was stored and loaded: at `cut`, and at every step.
+fn run(mut order: Order, history: &[Moment], cut: usize) {
     let mut reader = Reader::default();
+    let mut waiting = None;
     let mut now = start();
-    for (gap, observation) in history {
-        now = Timestamp::from_millis(now.as_millis() + gap * 1000);
-        let made = look::apply(&order, observation, Some(now), now);
+    let (mut cut_once, mut cut_always) = (order.clone(), order.clone());
+    for (n, moment) in history.iter().enumerate() {
+        now = Timestamp::from_millis(now.as_millis() + moment.gap * 1000);
+        let asked_at = moment.took.map(|took| Timestamp::from_millis(now.as_millis() - took * 1000));
+        let observation = &moment.observation;
+        let made = look::apply(&order, observation, asked_at, now);
         let after = &made.order;
-        let changed = after.state != order.state || !made.events.is_empty();
+        if n == cut % history.len() {
+            cut_once = stored(&cut_once);
+        }
+        cut_always = stored(&cut_always);
+        for other in [&mut cut_once, &mut cut_always] {
+            let alike = look::apply(other, observation, asked_at, now);
+            assert_eq!(alike, made, "it goes on from what was stored");
+            *other = alike.order;
+        }
+        if let Some(why) = dropped(&order, moment, asked_at, now) {
+            leaves_alone(why, &order, &made, now);
+            order = made.order;
+            continue;
+        }
+        let changed = after.state != order.state;
+        assert!(changed || made.events.is_empty(), "an event without a change: {:?}", made.events);
         assert_eq!(after.generation, order.generation + u64::from(changed));
         reader.read(&order, &made, now);
-        survives_storage(&after.state);
         looks_in_time(&order, observation, after, now);
-        assert!(after.looked.wake_at.is_none_or(|wake| wake > now), "what the time brings was told");
+        wakes_in_time(&mut waiting, observation, after, now);
         // A number that is absent twice is a thing of its own: the repetition says more.
         if after.state.numbers.values().all(|number| number.place != Place::LackedOnce) {
             let again = step(after, observation, now);
@@ -359,55 +423,25 @@ fn run(mut order: Order, history: &[(i64, Observation)]) {
     }
 }
 
-/// A daemon that is never late: it looks when a look is due and tells the time when a time matters. The claim fails after
-/// `failed_after` and stays failed. Gives how often it looked until it was done.
-fn obey(mut order: Order, failed_after: Duration) -> usize {
-    let failed = Some(word("FAILED"));
-    let fails_at = start().plus(failed_after);
-    let mut looks = 0;
-    loop {
-        let Looked { due_at, wake_at, .. } = order.looked;
-        let Some(now) = [due_at, wake_at].into_iter().flatten().min() else { return looks };
-        let looking = due_at == Some(now);
-        let status = if now < fails_at { Some(word("IN_PROGRESS")) } else { failed.clone() };
-        let seen = ConnectNumber { number: Some("+442079460123".into()), status, ..ConnectNumber::default() };
-        let observation =
-            if looking { Observation::Seen(Sighting::Connect(seen)) } else { Observation::Elapsed };
-        let made = look::apply(&order, &observation, looking.then_some(now), now);
-        let opens = made.events.iter().any(|event| matches!(event, OrderEvent::WindowOpened { .. }));
-        for event in &made.events {
-            let (OrderEvent::WindowClosing { due_at, .. }
-            | OrderEvent::WindowClosed { end: WindowEnd::Unconfirmed { due_at }, .. }) = event
-            else {
-                continue;
-            };
-            assert!(opens || *due_at == now, "told at {now}, due at {due_at}");
-            let evidence = made.order.looked.answered_at.unwrap();
-            assert!(now.since(evidence) <= cadence::FRESH, "told at {now} on the evidence of {evidence}");
-        }
-        looks += usize::from(looking);
-        assert!(looks < 20_000, "it is looked at too often");
-        assert!(made.order.looked.wake_at.is_none_or(|wake| wake > now), "what the time brings was told");
-        order = made.order;
-    }
-}
-
-fn histories(provider: Provider) -> impl Strategy<Value = Vec<(i64, Observation)>> {
-    vec((gaps(), observations(provider)), 1..=60)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_history_of_a_connect_number(order in orders(Provider::Connect), history in histories(Provider::Connect)) {
-        run(order, &history);
+    fn any_history_of_a_connect_number(
+        order in orders(Provider::Connect),
+        history in histories(Provider::Connect),
+        cut in any::<usize>(),
+    ) {
+        run(order, &history, cut);
     }
 
-
     #[test]
-    fn any_history_of_a_chime_order(order in orders(Provider::Chime), history in histories(Provider::Chime)) {
-        run(order, &history);
+    fn any_history_of_a_chime_order(
+        order in orders(Provider::Chime),
+        history in histories(Provider::Chime),
+        cut in any::<usize>(),
+    ) {
+        run(order, &history, cut);
     }
 }
 
@@ -420,11 +454,16 @@ proptest! {
         mut order in orders(Provider::Connect),
         marks in vec(1..1440u64, 0..6),
         failed_after in 0..180_000u64,
+        inquiry_takes in 0..20u64,
     ) {
         let terms = Arc::make_mut(&mut order.watch.terms);
-        terms.policy.window.warn_before = marks.into_iter().map(Duration::from_mins).collect();
+        terms.policy.window.warn_before = marks.iter().copied().map(Duration::from_mins).collect();
         terms.policy.poll.after_terminal = AfterTerminal::Stop;
         order.watch.declared.operation = Some(Operation::Claim);
-        assert!(obey(order, Duration::from_secs(failed_after)) > 0);
+        let mut daemon = Daemon::new(order, Duration::from_secs(failed_after), Duration::from_secs(inquiry_takes));
+        daemon.obey();
+        assert!(!daemon.told.is_empty(), "the end at least is told");
+        let alerts = marks.len() + 2;
+        assert!(daemon.inquiries <= alerts, "{} inquiries for {alerts} alerts at most", daemon.inquiries);
     }
 }
