@@ -540,10 +540,7 @@ mod tests {
         let mut order = connect(failed(HOUR, Some(Operation::Claim)), WindowState::Open(window()));
         assert_eq!(next_wake(&order, now), Some(at(12 * HOUR)), "a mark");
         let all = Window { warned: Some(30 * MINUTE), ..window() };
-        order
-            .state
-            .numbers
-            .insert("+1".into(), Number { window: WindowState::Open(all), ..Number::default() });
+        order.state.numbers.entry("+1".into()).and_modify(|number| number.window = WindowState::Open(all));
         assert_eq!(next_wake(&order, now), Some(at(DAY + 10 * MINUTE)), "the end");
     }
 

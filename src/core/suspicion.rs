@@ -64,15 +64,9 @@ impl Suspicion {
         if self.raised.is_none() {
             self.missing.retain(|other, at| *other == who || now.tick.since(*at) <= WITHIN);
         }
-        let since = *self
-            .missing
-            .entry(who)
-            .and_modify(|at| {
-                if first {
-                    *at = now.tick;
-                }
-            })
-            .or_insert(now.tick);
+        // One that is not here and was missing before went missing before this process or the last suspicion.
+        let since = if first { now.tick } else { self.missing.get(&who).copied().unwrap_or(Tick::ZERO) };
+        self.missing.insert(who, since);
         if self.raised.is_some() {
             return Verdict::default();
         }

@@ -10,6 +10,7 @@ use super::super::observation::{
 };
 use super::super::order::{Declared, ListTerms, OrderKey, Provider, Watch};
 use super::super::policy::Policy;
+use super::super::state::{Connect, Other};
 use super::super::step::Step;
 use super::super::window::WindowBasis;
 use super::*;
@@ -140,6 +141,8 @@ fn what_is_seen_lies_between_two_looks_and_what_the_clock_brings_rests_on_the_la
     // Where an answer tells a mark, it is what the mark rests on; but it did not happen between two looks.
     let mut fresh = order(Provider::Connect);
     fresh.looked.elsewhere_at = Some(at(3));
+    let named = Connect { current: NUMBER.into(), other: Other::Nobody, ..Connect::default() };
+    fresh.state.subject = Subject::Connect(named);
     let made = look::apply(&fresh, &failed(), Some(at(3)), at(3));
     let records = of_order(&made.order, &made.events, &context(at(3), Some(at(2)), true));
     assert_eq!(records[2].event, "window.closing");

@@ -182,6 +182,19 @@ fn a_scope_that_goes_missing_is_suspect_until_one_of_it_is_seen() {
 }
 
 #[test]
+fn the_second_look_is_believed_if_a_witness_was_seen_since_the_first() {
+    let (mut scope, mut orders) = (scope(), (0..1).map(order).collect::<Vec<_>>());
+    let first = scope.hear(&orders[0], missing(), 9, at(1000));
+    assert!(
+        first.wants_witness && !scope.may_witness(orders[0].stream()) && scope.may_witness(order(8).stream())
+    );
+    orders[0] = look::apply(&orders[0], &first.observation, None, at(1000).wall).order;
+    assert_eq!(look_for(&mut scope, &mut orders.clone(), 1060), (vec![], vec![false]));
+    scope.hear(&order(8), seen(), 9, at(1061));
+    assert_eq!(look_for(&mut scope, &mut orders, 1062), (vec![], vec![true]));
+}
+
+#[test]
 fn what_is_gone_already_or_young_raises_no_suspicion() {
     let (mut scope, mut orders) = (scope(), (0..9).map(order).collect::<Vec<_>>());
     for (n, order) in orders.iter_mut().enumerate() {
@@ -198,14 +211,14 @@ fn what_is_gone_already_or_young_raises_no_suspicion() {
 fn a_person_may_say_that_they_are_gone() {
     let (mut scope, mut orders) = (scope(), (0..4).map(order).collect::<Vec<_>>());
     look_for(&mut scope, &mut orders, 1000);
-    let heard = scope.accept(at(1062));
+    let heard = scope.accept(at(1062)).unwrap();
     assert_eq!(
         heard.events,
         [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_secs(60) }]
     );
     assert_eq!(heard.again.len(), 4);
     assert_eq!(look_for(&mut scope, &mut orders, 1100), (vec![], vec![true; 4]), "now they are believed");
-    assert!(scope.accept(at(1200)).events.is_empty(), "there is nothing to accept");
+    assert!(scope.accept(at(1200)).is_none(), "there is nothing to accept");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Why an order that a look did not find is not called missing yet.
 
+use super::super::super::inquiry::is_wanted;
 use super::super::super::state::Absence;
 use super::*;
 
@@ -21,22 +22,24 @@ fn a_suspect_miss_confirms_nothing_and_keeps_the_first_one() {
         assert_eq!(order.state.absence, Absence::Suspect { since: at(20) });
         assert!(at_the_usual_pace(&order, at(minute)), "{:?} at minute {minute}", order.looked);
     }
-    tell(order, &[(51, missing(), &["number.released IN_PROGRESS>RELEASED"])]);
+    let order = tell(order, &[(51, missing(), &[])]);
+    assert_eq!(order.state.absence, Absence::Doubted { since: at(51) });
+    assert!(is_wanted(&order, at(51)), "before it is released it is asked who else holds it");
+    tell(order, &[(51, nobody(), &[]), (52, missing(), &["number.released IN_PROGRESS>RELEASED"])]);
 }
 
 #[test]
-fn a_doubt_that_becomes_suspect_and_is_trusted_again_counts_on() {
+fn a_doubt_that_becomes_suspect_and_is_trusted_again_begins_anew() {
     let order = tell(in_progress(), &[(20, missing(), &[])]);
     assert_eq!(order.state.absence, Absence::Doubted { since: at(20) });
     let order = tell(order, &[(21, suspect(), &[]), (22, suspect(), &[])]);
     assert_eq!(order.state.absence, Absence::Suspect { since: at(20) });
-    tell(order, &[(23, missing(), &["number.released IN_PROGRESS>RELEASED"])]);
-    // Before its time to confirm, a suspect one that is trusted again is a doubt like others.
-    let order = tell(in_progress(), &[(20, suspect(), &[])]);
-    let half = second(20 * 60 + 30);
-    let (order, said) = hear(&order, &missing(), half, half);
-    assert_eq!((said, order.state.absence), (Vec::new(), Absence::Doubted { since: at(20) }));
-    tell(order, &[(21, missing(), &["number.released IN_PROGRESS>RELEASED"])]);
+    let order = tell(order, &[(23, missing(), &[])]);
+    assert_eq!(order.state.absence, Absence::Doubted { since: at(23) });
+    let early = second(24 * 60 - 1);
+    let (order, said) = hear(&order, &missing(), early, early);
+    assert_eq!((said, order.state.absence), (Vec::new(), Absence::Doubted { since: at(23) }));
+    tell(order, &[(24, missing(), &["number.released IN_PROGRESS>RELEASED"])]);
 }
 
 #[test]
@@ -55,9 +58,10 @@ fn a_sighting_clears_a_suspicion_and_what_is_no_answer_leaves_it() {
 #[test]
 fn a_suspect_order_that_was_never_seen_and_a_chime_order_wait_alike() {
     let waits = [(20, suspect(), [].as_slice()), (30, suspect(), &[])];
-    let order = tell(tell(connect(), &waits), &[(31, missing(), &["order.not_found : no such"])]);
-    tell(order, &[(32, suspect(), &[]), (33, missing(), &[])]);
-    tell(tell(chime(), &waits), &[(31, missing(), &["order.not_found : no such"])]);
+    let trusted = [(31, missing(), [].as_slice()), (32, missing(), &["order.not_found : no such"])];
+    let order = tell(tell(connect(), &waits), &trusted);
+    tell(order, &[(33, suspect(), &[]), (34, missing(), &[])]);
+    tell(tell(chime(), &waits), &trusted);
 }
 
 #[test]

@@ -136,6 +136,9 @@ fn an_answer_of_the_last_minute_is_fresh() {
     for (ago, wanted) in cases {
         let mut order = failing(|_| {});
         order.looked.elsewhere_at = ago.map(|ago| second(mark - ago));
+        if let Subject::Connect(connect) = &mut order.state.subject {
+            connect.other = Other::Nobody;
+        }
         let (after, said) = hear(&order, &seen("FAILED"), second(mark), second(mark));
         assert_eq!(said, if wanted { &[] } else { told }, "asked {ago:?} s ago");
         assert_eq!(after.looked.due_at == Some(second(mark)), wanted, "asked {ago:?} s ago");
