@@ -40,6 +40,14 @@ fn a_stall_is_told_once_until_something_changes() {
 }
 
 #[test]
+fn a_number_whose_status_nobody_knows_stalls_like_one_that_was_never_seen() {
+    for answer in [seen("HIBERNATING"), seen("")] {
+        let order = look::apply(&stalling(Provider::Connect), &answer, None, at(1)).order;
+        tell(order, &[(30, Observation::Elapsed, &["order.stalled 30 min due 30"])]);
+    }
+}
+
+#[test]
 fn what_has_its_outcome_or_is_gone_does_not_stall() {
     tell(
         stalling(Provider::Connect),
