@@ -4,7 +4,7 @@
 //! What was seen is applied first ([`chime`], [`connect`], both through [`number`]), then what the time brings: marks,
 //! the end of a window, a stall. The time is told with whatever says something of the order, and with
 //! [`Observation::Elapsed`]; what is due for a window waits with an answer that an inquiry
-//! ([`inquiry`](super::inquiry)) is still to follow, and goes out at `wake_at` at the latest.
+//! ([`inquiry`]) is still to follow, and goes out at `wake_at` at the latest.
 //!
 //! # Guarantees
 //! Total: every (state, observation) pair has an answer. The generation rises by one if the state changed or an event

@@ -9,7 +9,6 @@ pub(super) const DAY: i64 = 24 * HOUR;
 
 /// What the watch list says of the order.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, as the specification tells it")]
 pub(super) struct Terms {
     pub(super) connect: bool,
     pub(super) operation: Option<&'static str>,

@@ -505,7 +505,7 @@ impl Model {
     /// minute ago still counts: that is how long before a mark it is asked.
     fn inquiry_wanted(&self) -> bool {
         let (now, state) = (self.now, &self.state);
-        if !self.terms.connect || (state.current.is_empty() && !self.terms.declared_number.is_some()) {
+        if !self.terms.connect || (state.current.is_empty() && self.terms.declared_number.is_none()) {
             return false;
         }
         let asked = self.looks.elsewhere_at.filter(|at| *at <= now && state.other != "not_asked");
@@ -516,8 +516,8 @@ impl Model {
             let next = left.map(|mark| window.earliest - mark).min().unwrap_or(window.latest);
             window.outcome.is_empty() && next.min(window.latest) <= now + MINUTE
         });
-        let fresh = asked.is_some_and(|at| now - at <= MINUTE);
-        (doubted && asked < state.absence_at) || (soon && !fresh)
+        let stale = asked.is_none_or(|at| now - at > MINUTE);
+        (doubted && asked < state.absence_at) || (soon && stale)
     }
 
     /// Says what the time brings: the windows first, unless they wait for an answer, then the stall.
