@@ -63,7 +63,7 @@ pub enum Answer {
 }
 
 /// Whether it is time to ask who else holds the number of an order: something is about to be said of it, and the last
-/// answer is not fresh.
+/// answer will not be fresh then.
 pub fn is_wanted(order: &Order, now: Timestamp) -> bool {
     let Subject::Connect(connect) = &order.state.subject else { return false };
     if number(order).is_none() {
@@ -80,8 +80,11 @@ pub fn is_wanted(order: &Order, now: Timestamp) -> bool {
     {
         return true;
     }
-    cadence::next_alert(order).is_some_and(|at| at <= now.plus(FRESH))
-        && asked.is_none_or(|at| now.since(at) > FRESH)
+    // What is asked now is to be fresh when the alert goes out, not only now.
+    cadence::next_alert(order).filter(|alert| *alert <= now.plus(FRESH)).is_some_and(|alert| {
+        let told_at = alert.max(now);
+        asked.is_none_or(|at| told_at.since(at) > FRESH)
+    })
 }
 
 /// The number to ask for: the one the id stands for, else the declared one.

@@ -160,6 +160,18 @@ fn it_is_asked_a_minute_before_a_mark_and_before_the_end() {
 }
 
 #[test]
+fn an_answer_has_to_be_fresh_when_it_is_needed() {
+    let mark = 720 * 60;
+    // The look before the mark comes soon after an inquiry for another reason: fresh then, but not at the mark.
+    for (ago, wanted) in [(0, false), (1, true), (50, true)] {
+        let mut order = failing(|_| {});
+        order.looked.elsewhere_at = Some(second(mark - 60 - ago));
+        let (after, _) = hear(&order, &seen("FAILED"), second(mark - 60), second(mark - 60));
+        assert_eq!(after.looked.due_at == Some(second(mark - 60)), wanted, "asked {ago} s before");
+    }
+}
+
+#[test]
 fn a_wanted_inquiry_is_due_at_once_and_its_answer_brings_the_usual_pace() {
     let (order, said) = hear(&failing(|_| {}), &seen("FAILED"), at(719), second(719 * 60 + 2));
     assert_eq!((said, order.looked.due_at), (Vec::new(), Some(second(719 * 60 + 2))));
