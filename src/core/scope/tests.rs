@@ -214,7 +214,7 @@ fn a_person_may_say_that_they_are_gone() {
     let heard = scope.accept(at(1062)).unwrap();
     assert_eq!(
         heard.events,
-        [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_secs(60) }]
+        [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_mins(1) }]
     );
     assert_eq!(heard.again.len(), 4);
     assert_eq!(look_for(&mut scope, &mut orders, 1100), (vec![], vec![true; 4]), "now they are believed");

@@ -73,13 +73,13 @@ impl Daemon {
         let made = look::apply(&self.order, observation, Some(self.now), self.now);
         self.order = made.order;
         for event in &made.events {
-            match event {
-                OrderEvent::WindowOpened { .. } => self.opened_at = Some(self.now),
-                OrderEvent::WindowClosing { due_at, .. }
-                | OrderEvent::WindowClosed { end: WindowEnd::Unconfirmed { due_at }, .. } => {
-                    self.check(*due_at)
-                }
-                _ => {}
+            if let OrderEvent::WindowOpened { .. } = event {
+                self.opened_at = Some(self.now);
+            }
+            if let OrderEvent::WindowClosing { due_at, .. }
+            | OrderEvent::WindowClosed { end: WindowEnd::Unconfirmed { due_at }, .. } = event
+            {
+                self.check(*due_at);
             }
         }
         let answered = matches!(observation, Observation::Seen(_));

@@ -63,10 +63,13 @@ impl Reader {
                     self.open.remove(number);
                     assert_eq!(self.statuses[number] == "CLAIMED", other_id.is_none());
                 }
-                OrderEvent::StatusChanged { .. }
-                | OrderEvent::Completed { .. }
-                | OrderEvent::NotFound { .. }
-                | OrderEvent::Stalled { .. } => self.order(before, made, event, now),
+                OrderEvent::StatusChanged { from, to } => {
+                    assert_eq!(*from, self.own, "the chain of the order breaks");
+                    assert_ne!(self.own.replace(to.as_str()), Some(to.as_str()));
+                }
+                OrderEvent::Completed { outcome, .. } => assert_eq!(self.own, Some(outcome.as_str())),
+                OrderEvent::NotFound { from, .. } => self.not_found(before, *from),
+                OrderEvent::Stalled { due_at, .. } => stalls_in_time(before, made, *due_at, now),
                 OrderEvent::Tracked
                 | OrderEvent::Untracked { .. }
                 | OrderEvent::Attention(_)
@@ -136,29 +139,12 @@ impl Reader {
         assert_eq!(change.other_id.as_ref(), held);
     }
 
-    fn order(&mut self, before: &Order, made: &Step, event: &OrderEvent, now: Timestamp) {
-        match event {
-            OrderEvent::StatusChanged { from, to } => {
-                assert_eq!(*from, self.own, "the chain of the order breaks");
-                assert_ne!(self.own.replace(to.as_str()), Some(to.as_str()));
-            }
-            OrderEvent::Completed { outcome, .. } => assert_eq!(self.own, Some(outcome.as_str())),
-            OrderEvent::NotFound { from, .. } => {
-                assert_ne!(self.own, Some("NOT_FOUND"), "it is not said twice");
-                assert_eq!(*from, self.own, "the chain of the order breaks");
-                self.own = Some("NOT_FOUND");
-                if let Subject::Connect(connect) = &before.state.subject {
-                    assert_eq!(self.statuses.get(&connect.current), None, "what was seen is released");
-                }
-            }
-            OrderEvent::Stalled { due_at, .. } => {
-                let stalled_after = before.watch.terms.policy.stalled_after.unwrap();
-                assert_eq!(*due_at, made.order.state.changed_at.plus(stalled_after));
-                assert!(*due_at <= now && made.order.state.stalled, "in its time");
-                let changed = made.order.state.changed_at > before.state.changed_at;
-                assert!(!before.state.stalled || changed, "once a stall");
-            }
-            other => panic!("{other:?}"),
+    fn not_found(&mut self, before: &Order, from: Option<&str>) {
+        assert_ne!(self.own, Some("NOT_FOUND"), "it is not said twice");
+        assert_eq!(from, self.own, "the chain of the order breaks");
+        self.own = Some("NOT_FOUND");
+        if let Subject::Connect(connect) = &before.state.subject {
+            assert_eq!(self.statuses.get(&connect.current), None, "what was seen is released");
         }
     }
 
@@ -191,4 +177,12 @@ impl Reader {
             known.0 = facts;
         }
     }
+}
+
+fn stalls_in_time(before: &Order, made: &Step, due_at: Timestamp, now: Timestamp) {
+    let stalled_after = before.watch.terms.policy.stalled_after.unwrap();
+    assert_eq!(due_at, made.order.state.changed_at.plus(stalled_after));
+    assert!(due_at <= now && made.order.state.stalled, "not before its time");
+    let changed = made.order.state.changed_at > before.state.changed_at;
+    assert!(!before.state.stalled || changed, "once a stall");
 }

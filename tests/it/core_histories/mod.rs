@@ -167,8 +167,18 @@ fn histories(provider: Provider) -> impl Strategy<Value = Vec<Moment>> {
         1 => (-30..0i64).prop_map(Some),
         1 => Just(None),
     ];
-    let moment = (gaps(), took, observations(provider));
-    vec(moment.prop_map(|(gap, took, observation)| Moment { gap, took, observation }), 1..=60)
+    let moment = (gaps(), took, observations(provider)).prop_map(|(gap, took, observation)| Moment {
+        gap,
+        took,
+        observation,
+    });
+    // Chance alone seldom looks twice, the time to confirm apart, with nothing seen between.
+    let gone = (60..150i64).prop_map(|apart| {
+        let missing = Observation::Missing { message: None, suspect: false };
+        [700, apart].map(|gap| Moment { gap, took: Some(1), observation: missing.clone() }).to_vec()
+    });
+    let pieces = prop_oneof![9 => moment.prop_map(|moment| vec![moment]), 1 => gone];
+    vec(pieces, 1..=50).prop_map(|pieces| pieces.concat())
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
