@@ -14,7 +14,7 @@ use claimwatch::core::observation::{
 };
 use claimwatch::core::order::{Declared, ListTerms, Operation, OrderKey, Provider, Watch};
 use claimwatch::core::policy::{AfterTerminal, CountsFrom, Policy, Poll, WindowTerms};
-use claimwatch::core::state::{Looked, Number, Order, Place, State, Status, Subject};
+use claimwatch::core::state::{Looked, Number, Order, Place, Presence, State, Status, Subject};
 use claimwatch::core::step::{Step, step};
 use claimwatch::core::time::Timestamp;
 use claimwatch::core::{cadence, inquiry, look};
@@ -311,6 +311,19 @@ fn looks_in_time(before: &Order, observation: &Observation, after: &Order, now: 
     }
 }
 
+/// Nothing is gone but what was trusted to be missing twice, the time to confirm apart and after its grace.
+fn believes_in_time(before: &Order, observation: &Observation, after: &Order, now: Timestamp) {
+    let gone = |order: &Order| matches!(order.state.presence, Presence::Gone { .. });
+    if gone(before) || !gone(after) {
+        return;
+    }
+    assert!(matches!(observation, Observation::Missing { suspect: false, .. }), "gone by {observation:?}");
+    let poll = &after.watch.terms.policy.poll;
+    let since = before.state.absence.since().unwrap();
+    assert!(now.since(since) >= poll.missing_confirm, "gone at {now}, missing since {since}");
+    assert!(now.since(before.state.first_watched) >= poll.missing_grace, "too young at {now}");
+}
+
 /// When the time next has something to say of the order.
 fn next_time(order: &Order) -> Option<Timestamp> {
     let stall = order.watch.terms.policy.stalled_after.filter(|_| !order.state.stalled && order.is_pending());
@@ -423,6 +436,7 @@ fn run(mut order: Order, history: &[Moment], cut: usize) {
         assert_eq!(after.generation, order.generation + u64::from(changed));
         reader.read(&order, &made, now);
         looks_in_time(&order, observation, after, now);
+        believes_in_time(&order, observation, after, now);
         wakes_in_time(&mut waiting, observation, after, now);
         // A number that is absent twice is a thing of its own: the repetition says more.
         if after.state.numbers.values().all(|number| number.place != Place::LackedOnce) {
@@ -462,7 +476,8 @@ proptest! {
     #[test]
     fn a_daemon_in_time_warns_in_time_on_fresh_evidence(
         mut order in orders(Provider::Connect),
-        marks in vec(1..1440u64, 0..6),
+        // A few over the day, or so many that a window opens close before one.
+        marks in prop_oneof![2 => vec(1..1440u64, 0..6), 1 => vec(1..300u64, 30..60)],
         failed_after in 0..180_000u64,
         inquiry_takes in 0..20u64,
     ) {

@@ -171,6 +171,13 @@ impl Reader {
         let open: BTreeMap<&str, &str> =
             self.open.iter().map(|(number, (window, _))| (number.as_str(), window.id.as_str())).collect();
         assert_eq!(open, windows);
+        for number in windows.keys() {
+            let word = numbers[*number].status.word();
+            assert!(
+                matches!(word, Some("IN_PROGRESS" | "FAILED")),
+                "a window is open for one that is {word:?}"
+            );
+        }
         for number in self.open.keys().cloned().collect::<Vec<_>>() {
             let facts = WindowFacts::from(numbers[&number].window.open().unwrap());
             let known = self.known(&number, &facts, stepped_back);
