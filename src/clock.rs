@@ -56,10 +56,20 @@ impl TestClock {
         Self { started: tokio::time::Instant::now(), wall_ms: wall.as_millis().into() }
     }
 
-    /// Sets the wall time by so many seconds, and leaves the monotonic one alone.
-    pub(crate) fn set_by(&self, seconds: i64) {
-        self.wall_ms.fetch_add(seconds * 1000, std::sync::atomic::Ordering::Relaxed);
+    /// The machine sleeps, or the wall time is set ahead: the monotonic one does not move.
+    pub(crate) fn sleep(&self, seconds: u64) {
+        self.wall_ms.fetch_add(millis(seconds), std::sync::atomic::Ordering::Relaxed);
     }
+
+    /// The wall time is set back.
+    pub(crate) fn go_back(&self, seconds: u64) {
+        self.wall_ms.fetch_sub(millis(seconds), std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+fn millis(seconds: u64) -> i64 {
+    i64::try_from(seconds * 1000).unwrap()
 }
 
 #[cfg(test)]

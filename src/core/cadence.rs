@@ -129,7 +129,7 @@ fn jittered(interval: Duration, stream: Stream) -> Duration {
 
 /// From when on the order is done, if it ends as it stands.
 fn done_at(order: &Order) -> Option<Timestamp> {
-    if order.open_windows().next().is_some() {
+    if order.open_windows().next().is_some() || order.state.absence.since().is_some() {
         return None;
     }
     if let Presence::Gone { since } = order.state.presence {

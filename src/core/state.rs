@@ -268,6 +268,8 @@ pub enum Other {
     Unknown {
         /// Why, for people.
         why: String,
+        /// Whether it was refused, and that was said.
+        refused: bool,
     },
 }
 

@@ -54,7 +54,9 @@ pub(super) fn elsewhere(draft: &mut Draft, found: &Elsewhere) {
         Elsewhere::Held { by, status } => {
             Other::Held { by: by.clone(), raw: status.as_ref().map(|word| word.raw.clone()) }
         }
-        Elsewhere::Unknown { why, .. } => Other::Unknown { why: why.clone() },
+        Elsewhere::Unknown { why, refused } => {
+            Other::Unknown { why: why.clone(), refused: refused.is_some() }
+        }
     };
     let Subject::Connect(connect) = &mut draft.state().subject else { return };
     let before = std::mem::replace(&mut connect.other, other);
@@ -63,7 +65,9 @@ pub(super) fn elsewhere(draft: &mut Draft, found: &Elsewhere) {
         Elsewhere::Held { by, status: Some(word) } if word.known == Some(Progress::Claimed) => {
             number::claimed_elsewhere(draft, &key, by);
         }
-        Elsewhere::Unknown { refused: Some(code), .. } if !matches!(before, Other::Unknown { .. }) => {
+        Elsewhere::Unknown { refused: Some(code), .. }
+            if !matches!(before, Other::Unknown { refused: true, .. }) =>
+        {
             draft.events.push(OrderEvent::Attention(Attention::HoldersDenied { code: code.clone() }));
         }
         Elsewhere::Searching | Elsewhere::Nobody | Elsewhere::Held { .. } | Elsewhere::Unknown { .. } => {}

@@ -59,7 +59,7 @@ pub(super) struct State {
     /// Connect: which number the id stands for.
     pub(super) current: String,
     pub(super) target: Option<String>,
-    /// `not_asked`, `nobody`, `held`, `unknown`.
+    /// `not_asked`, `nobody`, `held`, `unknown`, `refused`.
     pub(super) other: &'static str,
     /// Who holds it, or why that is unknown.
     pub(super) other_what: String,

@@ -486,7 +486,8 @@ impl Model {
             Elsewhere::Searching => return,
             Elsewhere::Nobody => ("nobody", "", None),
             Elsewhere::Held { by, status } => ("held", by.as_str(), status.as_ref().map(|w| w.raw.clone())),
-            Elsewhere::Unknown { why, .. } => ("unknown", why.as_str(), None),
+            Elsewhere::Unknown { why, refused: None } => ("unknown", why.as_str(), None),
+            Elsewhere::Unknown { why, refused: Some(_) } => ("refused", why.as_str(), None),
         };
         self.state.other = other;
         self.state.other_what = what.to_owned();
@@ -495,7 +496,7 @@ impl Model {
             self.end_window(&self.state.current.clone(), "claimed_elsewhere", Some(by));
         }
         if let Elsewhere::Unknown { refused: Some(code), .. } = elsewhere
-            && before != "unknown"
+            && before != "refused"
         {
             self.attention("holders_denied", Said { raw: Some(code.clone()), ..Said::default() });
         }
@@ -511,13 +512,16 @@ impl Model {
         let asked = self.looks.elsewhere_at.filter(|at| *at <= now && state.other != "not_asked");
         let status = state.numbers.get(&state.current).map_or("", |number| number.status);
         let doubted = state.absence == "doubted" && ["IN_PROGRESS", "CLAIMED", "FAILED"].contains(&status);
-        let soon = state.numbers.values().filter_map(|number| number.window.as_ref()).any(|window| {
+        let open = state.numbers.values().filter_map(|number| number.window.as_ref());
+        let alert = open.filter(|window| window.outcome.is_empty()).map(|window| {
             let left = self.terms.marks.iter().filter(|mark| window.warned.is_none_or(|w| **mark < w));
             let next = left.map(|mark| window.earliest - mark).min().unwrap_or(window.latest);
-            window.outcome.is_empty() && next.min(window.latest) <= now + MINUTE
+            next.min(window.latest)
         });
-        let stale = asked.is_none_or(|at| now - at > MINUTE);
-        (doubted && asked < state.absence_at) || (soon && stale)
+        // The answer has to be fresh when the alert goes out: at its time, or now if that is past.
+        let old = |alert: i64| asked.is_none_or(|at| alert.max(now) - at > MINUTE);
+        let alert = alert.min().filter(|alert| *alert <= now + MINUTE);
+        (doubted && asked < state.absence_at) || alert.is_some_and(old)
     }
 
     /// Says what the time brings: the windows first, unless they wait for an answer, then the stall.

@@ -110,7 +110,8 @@ pub(super) fn state(order: &Order) -> State {
                 Other::NotAsked => ("not_asked", "", None),
                 Other::Nobody => ("nobody", "", None),
                 Other::Held { by, raw } => ("held", by.as_str(), raw.clone()),
-                Other::Unknown { why } => ("unknown", why.as_str(), None),
+                Other::Unknown { why, refused: false } => ("unknown", why.as_str(), None),
+                Other::Unknown { why, refused: true } => ("refused", why.as_str(), None),
             };
             let (current, target) = (connect.current.clone(), connect.target.clone());
             State { current, target, other, other_what: other_what.to_owned(), other_raw, ..common }

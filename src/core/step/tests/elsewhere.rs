@@ -65,7 +65,7 @@ fn whoever_else_has_it_in_another_status_rescues_nothing() {
     let order = tell(at_risk(), &[(0, nobody(), warned), (1, nobody(), &[])]);
     assert_eq!(other(&order), &Other::Nobody);
     let order = tell(at_risk(), &[(0, unknown(None), warned), (1, unknown(None), &[])]);
-    assert_eq!(other(&order), &Other::Unknown { why: "no".into() });
+    assert_eq!(other(&order), &Other::Unknown { why: "no".into(), refused: false });
 }
 
 #[test]
@@ -74,7 +74,8 @@ fn that_it_is_refused_is_told_once_until_it_is_answered() {
     tell(
         at_risk(),
         &[
-            (0, refused(), &["order.attention holders_denied", "window.closing 30 min due -30 last"]),
+            (0, unknown(None), &["window.closing 30 min due -30 last"]),
+            (0, refused(), &["order.attention holders_denied"]),
             (700, refused(), &[]),
             (701, nobody(), &[]),
             (702, refused(), &["order.attention holders_denied"]),
@@ -165,6 +166,9 @@ fn an_answer_has_to_be_fresh_when_it_is_needed() {
     // The look before the mark comes soon after an inquiry for another reason: fresh then, but not at the mark.
     for (ago, wanted) in [(0, false), (1, true), (50, true)] {
         let mut order = failing(|_| {});
+        if let Subject::Connect(connect) = &mut order.state.subject {
+            connect.other = Other::Nobody;
+        }
         order.looked.elsewhere_at = Some(second(mark - 60 - ago));
         let (after, _) = hear(&order, &seen("FAILED"), second(mark - 60), second(mark - 60));
         assert_eq!(after.looked.due_at == Some(second(mark - 60)), wanted, "asked {ago} s before");
