@@ -36,6 +36,10 @@ const NOT_IN_CORE: &[&str] = &[
     "rand::",
     "reqwest",
     "sqlx",
+    "extern crate",
+    "include_str!",
+    "jiff::Zoned",
+    "println!",
     "std::env",
     "std::fs",
     "std::io",
@@ -44,6 +48,10 @@ const NOT_IN_CORE: &[&str] = &[
     "std::process",
     "std::thread",
     "std::time::Instant",
+    // Would name a module without its path, and so hide it from this list.
+    "use std::{",
+    "use std as",
+    "use std;",
     "tokio",
     "tracing",
 ];

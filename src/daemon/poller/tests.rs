@@ -500,3 +500,68 @@ async fn one_round_tells_what_is_due_though_nobody_answers() {
     let told: Vec<_> = names(&said)[4..].iter().copied().filter(|name| name.starts_with("window.")).collect();
     assert_eq!(told, ["window.closing", "window.closed unconfirmed"], "once");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_comes_back_after_its_windows_end_is_looked_at_and_told_once() {
+    let mut house = House::of(1, |_, errand, second| fails_and_stays(errand, second)).await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 10 * MINUTE).await;
+    drop(poller);
+    let lists = std::mem::take(&mut house.lists);
+    let mut without = house.start().await;
+    let looks = house.asked(0).len();
+    house.run(&mut without, 2 * DAY).await;
+    assert_eq!(house.asked(0).len(), looks, "nobody looks at what no list names");
+    drop(without);
+    house.lists = lists;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 5 * MINUTE).await;
+    let said = house.said().await;
+    let wanted = ["order.untracked", "order.tracked", "window.closing", "window.closed unconfirmed"];
+    assert_eq!(names(&said)[4..], wanted);
+    let asked = house.asked(2 * DAY + 10 * MINUTE);
+    assert!(
+        matches!(asked[0].1, Errand::Itself(_)) && matches!(asked[1].1, Errand::Holders { .. }),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_look_at_an_order_that_moved_on_meanwhile_is_not_applied() {
+    let house = Arc::new(House::of(1, |_, _, _| seen("IN_PROGRESS")).await);
+    let mut poller = house.start().await;
+    house.run(&mut poller, 10).await;
+    let stream = house.store.schedule(None, 1).await.unwrap()[0].stream;
+    // Somebody else moves the order on, once, while a look at it is in flight.
+    let store = Arc::clone(&house.store);
+    let moved = AtomicBool::new(false);
+    *house.world.answers.lock().unwrap() = Box::new(move |_, _, _| {
+        if !moved.swap(true, Ordering::Relaxed) {
+            let (store, waker) = (Arc::clone(&store), std::task::Waker::noop());
+            let moving = async move {
+                let mut order = store.load(&[stream]).await.unwrap().remove(0);
+                let was = order.generation;
+                order.generation += 7;
+                let change = crate::store::Change { was, order, records: Vec::new() };
+                store
+                    .commit(crate::store::Batch { changes: vec![change], ..Default::default() })
+                    .await
+                    .unwrap();
+            };
+            let mut moving = std::pin::pin!(moving);
+            let done = moving.as_mut().poll(&mut std::task::Context::from_waker(waker));
+            assert!(done.is_ready(), "a store in memory does not wait");
+        }
+        seen("CLAIMED")
+    });
+    house.run(&mut poller, MINUTE).await;
+    let records = house.records().await;
+    let claimed: Vec<_> = records.iter().filter(|record| record.event == "number.claimed").collect();
+    assert_eq!(claimed.len(), 1, "{records:?}");
+    let generation = house.store.load(&[stream]).await.unwrap()[0].generation;
+    assert_eq!(
+        (claimed[0].generation, generation),
+        (Some(generation), 10),
+        "told on top of what had happened"
+    );
+}
