@@ -25,7 +25,7 @@ pub fn of_order(order: &Order, event: &OrderEvent, record: &Record) -> String {
         OrderEvent::WindowOpened { window, .. } => {
             format!("{who} must be claimed again: {}", of_window(window))
         }
-        OrderEvent::WindowClosing { window, .. } => of_closing(&who, window, record),
+        OrderEvent::WindowClosing { window, .. } => of_closing(order, &who, window, record),
         OrderEvent::WindowClosed { end: WindowEnd::Unconfirmed { due_at }, .. } => {
             format!(
                 "{who} was not claimed again by {due_at}: its retry window is over, whether it was released is not known"
@@ -125,7 +125,7 @@ fn of_number(who: &str, change: &NumberChange) -> String {
     }
 }
 
-fn of_closing(who: &str, window: &WindowFacts, record: &Record) -> String {
+fn of_closing(order: &Order, who: &str, window: &WindowFacts, record: &Record) -> String {
     let mut text = match record.remaining_s {
         Some(left) if left > 0 => {
             format!(
@@ -136,6 +136,9 @@ fn of_closing(who: &str, window: &WindowFacts, record: &Record) -> String {
         }
         _ => format!("{who} may be lost at any time unless it is claimed again"),
     };
+    if let Some((by, word)) = order.held_elsewhere() {
+        let _ = write!(text, "; the id {by} has it too, {}", word.unwrap_or("without a status"));
+    }
     if let Some(evidence) = record.evidence_at {
         let _ = write!(text, "; last answer {evidence}");
     }

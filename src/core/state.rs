@@ -48,6 +48,14 @@ impl Order {
         self.state.numbers.values().filter_map(|number| number.window.open())
     }
 
+    /// The other id that holds the number, and the provider's word for its status, as last asked.
+    pub fn held_elsewhere(&self) -> Option<(&str, Option<&str>)> {
+        match &self.state.subject {
+            Subject::Connect(Connect { other: Other::Held { by, raw }, .. }) => Some((by, raw.as_deref())),
+            Subject::Connect(_) | Subject::Chime(_) => None,
+        }
+    }
+
     /// Whether an outcome is still to come.
     pub fn is_pending(&self) -> bool {
         if matches!(self.state.presence, Presence::Gone { .. }) {

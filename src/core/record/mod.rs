@@ -197,6 +197,9 @@ fn order_record(order: &Order, event: &OrderEvent, n: usize, context: &Context<'
         record.observed_at = Some(context.now);
     }
     fill_order(&mut record, event, context.now);
+    if is_of_the_clock(event) {
+        record.other_id = order.held_elsewhere().map(|(by, _)| by.to_owned());
+    }
     record.lateness_s = record.due_at.map(|due| context.now.since(due).as_secs()).filter(|late| *late > 0);
     record.message = message::of_order(order, event, &record);
     if context.style.masked {

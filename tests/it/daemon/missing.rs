@@ -120,7 +120,10 @@ fn a_claim_that_failed_under_another_id_too_is_warned_of() {
     house.list("emea", &list(&[1], &[]));
     let mut daemon = house.run();
     let records = daemon.until_events(&["window.closing"]);
-    assert_eq!(only(&records, "window.closing")["level"], "error");
+    let said = only(&records, "window.closing");
+    assert_eq!((&said["level"], &said["other_id"]), (&"error".into(), &number_id(2).into()));
+    let also = format!("the id {} has it too, FAILED", number_id(2));
+    assert!(said["message"].as_str().unwrap().contains(&also), "{said}");
     assert_eq!(sim.listed(), 1);
     daemon.stop();
 }
