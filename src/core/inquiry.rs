@@ -22,7 +22,7 @@ const HOLDERS_MAX: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Errand {
     /// The order itself, by the id as it is put in the request:
-    /// [`Declared::ask`](crate::core::order::Declared::ask).
+    /// [`Declared::ask`](super::order::Declared::ask).
     Itself(String),
     /// Which ids hold a number: one page of the account's numbers.
     Holders {
