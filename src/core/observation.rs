@@ -286,3 +286,22 @@ impl ChimeStatus {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_says_what_did_not_work() {
+        let cases = [
+            (Outage::Status(503), "HTTP 503"),
+            (Outage::Timeout, "no answer in time"),
+            (Outage::Connection("refused".into()), "no connection: refused"),
+            (Outage::Body("too large".into()), "unusable answer: too large"),
+            (Outage::Credentials("no metadata".into()), "no credentials: no metadata"),
+        ];
+        for (outage, said) in cases {
+            assert_eq!(outage.to_string(), said);
+        }
+    }
+}

@@ -169,7 +169,16 @@ mod tests {
         suspicion.seen(who(1), true, at(5));
         assert_eq!(suspicion.missing(who(1), true, 9, at(6)), alone, "another time");
         assert!(suspicion.missing(who(3), true, 2, at(7)).believed, "there is hardly anybody to ask");
+        assert!(!suspicion.missing(who(4), true, 16, at(8)).believed);
         assert!(suspicion.is_missing(who(3)) && !suspicion.is_missing(who(2)));
+    }
+
+    #[test]
+    fn a_scope_of_three_has_witnesses_and_one_of_two_has_none() {
+        for (orders, believed) in [(1, true), (2, true), (3, false), (4, false)] {
+            let verdict = Suspicion::default().missing(who(1), true, orders, at(1));
+            assert_eq!((verdict.believed, verdict.wants_witness), (believed, !believed), "{orders}");
+        }
     }
 
     #[test]

@@ -49,18 +49,6 @@ pub enum Outcome {
     Released,
 }
 
-impl Outcome {
-    /// The word of the record.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Claimed => "claimed",
-            Self::ClaimedElsewhere { .. } => "claimed_elsewhere",
-            Self::Unconfirmed => "unconfirmed",
-            Self::Released => "released",
-        }
-    }
-}
-
 impl WindowState {
     /// The window, if it is open.
     pub fn open(&self) -> Option<&Window> {

@@ -251,6 +251,21 @@ fn a_date_far_ahead_does_not_make_all_later_answers_old() {
 }
 
 #[test]
+fn a_change_within_the_same_date_is_a_change() {
+    tell(
+        chime(),
+        &[
+            (0, dated("Processing", "", Some(-1)), &["order.status_changed >Processing"]),
+            (
+                1,
+                dated("Failed", "", Some(-1)),
+                &["order.status_changed Processing>Failed", "order.completed Failed took 1"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn an_answer_older_than_the_applied_one_is_dropped() {
     let order = tell(
         chime(),
