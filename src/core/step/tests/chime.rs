@@ -251,6 +251,17 @@ fn a_date_far_ahead_does_not_make_all_later_answers_old() {
 }
 
 #[test]
+fn of_more_numbers_than_an_order_can_have_the_first_thousand_are_watched() {
+    let numbers: Vec<String> = (0..1002).map(|n| format!("+1{n:04}:Processing")).collect();
+    let order = look::apply(&chime(), &seen_order("Processing", &numbers.join(" ")), None, at(0)).order;
+    assert_eq!(order.state.numbers.len(), 1000);
+    let order =
+        look::apply(&order, &seen_order("Processing", "+11001:Acquired +10000:Acquired"), None, at(1)).order;
+    assert_eq!(order.state.numbers.len(), 1000);
+    assert_eq!(order.state.numbers["+10000"].status.word(), Some("CLAIMED"), "known ones are watched on");
+}
+
+#[test]
 fn a_change_within_the_same_date_is_a_change() {
     tell(
         chime(),
