@@ -15,6 +15,8 @@ use crate::config::Config;
 
 /// Where the shipped unit has it.
 const OF_THE_SERVICE: &str = "/run/claimwatch/control.sock";
+/// The configuration that the shipped unit runs with.
+const CONFIG_OF_THE_SERVICE: &str = "/etc/claimwatch/claimwatch.toml";
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// An answer is no longer.
@@ -51,8 +53,11 @@ pub(super) struct NoAnswer {
 pub(super) async fn post(config: &Config, path: &str) -> Result<(StatusCode, Value), NoAnswer> {
     let places = match &config.control_socket {
         Some(path) => vec![path.clone()],
-        // The one beside the store is surely this configuration's.
-        None => vec![beside_the_store(config), PathBuf::from(OF_THE_SERVICE)],
+        // With another configuration than the service's, it is another daemon that is meant.
+        None if config.path == Path::new(CONFIG_OF_THE_SERVICE) => {
+            vec![PathBuf::from(OF_THE_SERVICE), beside_the_store(config)]
+        }
+        None => vec![beside_the_store(config)],
     };
     let tried = || places.iter().map(|place| place.display().to_string()).collect();
     let mut cause = String::new();

@@ -42,7 +42,7 @@ struct Args {
 enum Command {
     /// Watch, until stopped
     Run(run::Args),
-    /// See the whole story in half a minute: a simulated AWS and the real daemon, no account needed
+    /// See the whole story in about seventeen seconds: a simulated AWS and the real daemon, no account needed
     Demo,
     /// Serve the simulated AWS alone
     Simulate(simulate::Args),

@@ -15,6 +15,8 @@ use super::window::WindowState;
 /// How long before a mark, and before the end of a window, the look is due that the alert rests on. An answer younger
 /// than this is fresh.
 pub const FRESH: Duration = Duration::from_mins(1);
+/// What is told by so much after its time is in time: the loop had other things to do.
+const LATE: Duration = Duration::from_secs(5);
 /// Porting takes weeks: looks are at least this far apart,
 const PORTING_FLOOR: Duration = Duration::from_mins(15);
 /// and at most this far.
@@ -90,7 +92,9 @@ pub fn next_alert(order: &Order) -> Option<Timestamp> {
 /// it a minute later at the latest. `None`: it is not late, or the last answer is fresh.
 pub fn look_first(order: &Order, now: Timestamp) -> Option<Looked> {
     let looked = order.looked;
-    let late = looked.wake_at.is_some_and(|wake| wake.plus(FRESH) < now);
+    let due = next_alert(order).into_iter().chain(order.stall_due()).min()?;
+    // A wake that is later than what is due was put off already: restarts must not do it again.
+    let late = looked.wake_at.is_some_and(|wake| wake <= due && wake.plus(LATE) < now);
     let fresh = looked.answered_at.is_some_and(|at| at <= now && now.since(at) <= FRESH);
     let due_at = looked.due_at.filter(|_| late && !fresh)?;
     Some(Looked { due_at: Some(due_at.min(now)), wake_at: Some(now.plus(FRESH)), ..looked })
@@ -571,8 +575,8 @@ mod tests {
         order.looked = looked;
         let second = Duration::from_secs(1);
         assert_eq!(look_first(&order, at(mark)), None, "it is in time");
-        assert_eq!(look_first(&order, at(mark + MINUTE)), None, "a minute is not late");
-        let late = mark + MINUTE + second;
+        assert_eq!(look_first(&order, at(mark + LATE)), None, "the loop had other things to do");
+        let late = mark + LATE + second;
         let first = look_first(&order, at(late)).unwrap();
         let soon = Looked { wake_at: Some(at(late + MINUTE)), ..looked };
         assert_eq!(first, soon, "the look was due already");
@@ -582,6 +586,7 @@ mod tests {
         // The look had no answer: a minute later it is said without.
         order.looked = first;
         assert_eq!(look_first(&order, at(late + MINUTE)), None, "not a second time");
+        assert_eq!(look_first(&order, at(late + HOUR)), None, "nor after another stop");
         order.looked = Looked { answered_at: Some(at(late - MINUTE)), ..looked };
         assert_eq!(look_first(&order, at(late)), None, "the last answer is fresh");
         order.looked = Looked { answered_at: Some(at(late + MINUTE)), ..looked };

@@ -6,6 +6,8 @@
 //! ids that were found there. [`Inquiry::errand`] is what to ask next; [`Inquiry::answered`] takes what came and says what
 //! is known by then, [`Elsewhere::Searching`] until it is over.
 
+use std::collections::VecDeque;
+
 use super::cadence::{self, FRESH};
 use super::observation::{Elsewhere, Observation, Progress, Reach, Sighting, Word};
 use super::state::{Order, Other, Status, Subject};
@@ -15,8 +17,8 @@ use super::time::Timestamp;
 /// second one is rare; a list that never ends is not listened to.
 const PAGES_MAX: u32 = 20;
 
-/// Other ids that are looked at. A number is held once; a few more may be left over from failed claims.
-const HOLDERS_MAX: usize = 5;
+/// Other ids that are looked at. A number is held once; others may be left over from claims that failed.
+const HOLDERS_MAX: usize = 20;
 
 /// What one request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,27 @@ fn number(order: &Order) -> Option<&str> {
         .as_deref())
 }
 
+/// What an answer to a part of an inquiry says of the scope. What refuses the question alone, or makes no sense, does not
+/// count: the numbers themselves may be looked at.
+pub fn trouble_of_the_scope(answer: &Answer) -> Option<Observation> {
+    match answer {
+        Answer::Observed(
+            trouble @ (Observation::Throttled { .. }
+            | Observation::Unavailable { .. }
+            | Observation::Denied { reach: Reach::Scope, .. }),
+        ) => Some(trouble.clone()),
+        Answer::Page(_)
+        | Answer::Observed(
+            Observation::Seen(_)
+            | Observation::Missing { .. }
+            | Observation::Elsewhere(_)
+            | Observation::Denied { reach: Reach::Order, .. }
+            | Observation::Malformed { .. }
+            | Observation::Elapsed,
+        ) => None,
+    }
+}
+
 /// An inquiry that is going on. Not stored: one that a restart cuts short is begun anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inquiry {
@@ -104,8 +127,10 @@ pub struct Inquiry {
     /// The asking order's own id.
     own: String,
     stage: Stage,
-    /// Other ids that are still to be looked at.
-    holders: Vec<Holder>,
+    /// Other ids that are still to be looked at, the first one next.
+    holders: VecDeque<Holder>,
+    /// What went wrong with one of them.
+    trouble: Option<String>,
     /// The best that was found.
     found: Option<(String, Option<Word<Progress>>)>,
 }
@@ -123,7 +148,8 @@ impl Inquiry {
             number: number(order)?.to_owned(),
             own: order.watch.key.id.clone(),
             stage: Stage::List { token: None, pages: 0 },
-            holders: Vec::new(),
+            holders: VecDeque::new(),
+            trouble: None,
             found: None,
         })
     }
@@ -140,10 +166,10 @@ impl Inquiry {
 
     /// Takes an answer and says what is known by then.
     ///
-    /// Throttled and refused credentials leave the inquiry where it is; what else goes wrong ends it, since an alert does
-    /// not wait for more than it needs.
-    pub fn answered(&mut self, answer: Answer) -> Observation {
-        let found = match answer {
+    /// What goes wrong with the list ends it: it is not repeated, since it must not hold up the looks at the number itself,
+    /// and an alert does not wait for more than it needs. What goes wrong with one of the other ids leaves the rest.
+    pub fn answered(&mut self, answer: Answer) -> Elsewhere {
+        match answer {
             Answer::Page(page) => self.page(page),
             Answer::Observed(Observation::Seen(Sighting::Connect(seen))) => {
                 self.holder(seen.number.as_deref(), seen.status)
@@ -152,32 +178,28 @@ impl Inquiry {
             Answer::Observed(Observation::Missing { .. } | Observation::Seen(Sighting::Chime(_))) => {
                 self.next()
             }
-            Answer::Observed(Observation::Malformed { detail }) => {
-                Elsewhere::Unknown { why: detail, refused: None }
-            }
-            Answer::Observed(Observation::Denied { reach: Reach::Order, code, message, .. }) => {
+            Answer::Observed(Observation::Malformed { detail }) => self.failed(detail, None),
+            Answer::Observed(Observation::Denied { reach, code, message, .. }) => {
                 let why = message.map_or_else(|| code.clone(), |message| format!("{code}: {message}"));
-                Elsewhere::Unknown { why, refused: Some(code) }
+                self.failed(why, (reach == Reach::Order).then_some(code))
+            }
+            Answer::Observed(Observation::Unavailable { outage, .. }) => {
+                self.failed(outage.to_string(), None)
             }
             Answer::Observed(
-                other @ (Observation::Throttled { .. }
-                | Observation::Unavailable { .. }
-                | Observation::Denied { reach: Reach::Scope, .. }
-                | Observation::Elsewhere(_)
-                | Observation::Elapsed),
-            ) => return other,
-        };
-        Observation::Elsewhere(found)
+                Observation::Throttled { .. } | Observation::Elsewhere(_) | Observation::Elapsed,
+            ) => self.failed("the quota is used up".to_owned(), None),
+        }
     }
 
-    /// Whether it goes on after what an answer said: with its next request, or with the same one again.
-    pub fn goes_on_after(&self, observation: &Observation) -> bool {
-        matches!(
-            observation,
-            Observation::Elsewhere(Elsewhere::Searching)
-                | Observation::Throttled { .. }
-                | Observation::Denied { reach: Reach::Scope, .. }
-        )
+    fn failed(&mut self, why: String, refused: Option<String>) -> Elsewhere {
+        match self.stage {
+            Stage::List { .. } => Elsewhere::Unknown { why, refused },
+            Stage::Holder(_) => {
+                self.trouble = Some(why);
+                self.next()
+            }
+        }
     }
 
     fn page(&mut self, page: Page) -> Elsewhere {
@@ -185,7 +207,7 @@ impl Inquiry {
         for holder in page.holders {
             let known = self.holders.iter().any(|known| known.id == holder.id);
             if holder.id != self.own && !known && self.holders.len() < HOLDERS_MAX {
-                self.holders.push(holder);
+                self.holders.push_back(holder);
             }
         }
         *pages += 1;
@@ -214,13 +236,14 @@ impl Inquiry {
 
     /// Goes on to the next id, or ends with the best of them.
     fn next(&mut self) -> Elsewhere {
-        if let Some(holder) = self.holders.pop() {
+        if let Some(holder) = self.holders.pop_front() {
             self.stage = Stage::Holder(holder);
             return Elsewhere::Searching;
         }
-        match self.found.take() {
-            Some((by, status)) => Elsewhere::Held { by, status },
-            None => Elsewhere::Nobody,
+        match (self.found.take(), self.trouble.take()) {
+            (Some((by, status)), _) => Elsewhere::Held { by, status },
+            (None, Some(why)) => Elsewhere::Unknown { why, refused: None },
+            (None, None) => Elsewhere::Nobody,
         }
     }
 }
@@ -289,17 +312,17 @@ mod tests {
         })))
     }
 
-    fn searching() -> Observation {
-        Observation::Elsewhere(Elsewhere::Searching)
+    fn searching() -> Elsewhere {
+        Elsewhere::Searching
     }
 
-    fn nobody() -> Observation {
-        Observation::Elsewhere(Elsewhere::Nobody)
+    fn nobody() -> Elsewhere {
+        Elsewhere::Nobody
     }
 
-    fn held(by: &str, raw: &str) -> Observation {
+    fn held(by: &str, raw: &str) -> Elsewhere {
         let status = (!raw.is_empty()).then(|| word(raw));
-        Observation::Elsewhere(Elsewhere::Held { by: by.to_owned(), status })
+        Elsewhere::Held { by: by.to_owned(), status }
     }
 
     fn listing(token: Option<&str>) -> Errand {
@@ -426,61 +449,56 @@ mod tests {
         let mut inquiry = begun();
         inquiry.answered(page(&["x", "y"], None));
         assert_eq!(inquiry.answered(described(Some(NUMBER), "FAILED")), searching());
-        assert!(matches!(inquiry.answered(missing()), Observation::Elsewhere(Elsewhere::Held { .. })));
+        assert_eq!(inquiry.answered(missing()), held("x", "FAILED"));
     }
 
-    /// An inquiry at its list, and one at a holder.
-    fn at_both_stages() -> [Inquiry; 2] {
-        let mut second = begun();
-        second.answered(page(&["x"], None));
-        [begun(), second]
-    }
-
-    #[test]
-    fn what_makes_no_sense_or_is_refused_ends_it_unknown() {
-        let malformed = || Observation::Malformed { detail: "no JSON".into() };
-        let denied = |message: Option<&str>| Observation::Denied {
-            reach: Reach::Order,
+    /// What can go wrong, why nothing is known then, and whether it is the scope's trouble.
+    fn troubles() -> Vec<(Observation, &'static str, Option<String>, bool)> {
+        let denied = |reach, message: Option<&str>| Observation::Denied {
+            reach,
             code: "AccessDeniedException".into(),
             message: message.map(str::to_owned),
             clock_offset_s: None,
         };
         let code = || Some("AccessDeniedException".to_owned());
-        let cases = [
-            (malformed(), "no JSON", None),
-            (denied(None), "AccessDeniedException", code()),
-            (denied(Some("not you")), "AccessDeniedException: not you", code()),
-        ];
-        for (observation, why, refused) in cases {
-            for mut inquiry in at_both_stages() {
-                let said = inquiry.answered(Answer::Observed(observation.clone()));
-                let unknown = Elsewhere::Unknown { why: why.to_owned(), refused: refused.clone() };
-                assert_eq!(said, Observation::Elsewhere(unknown));
-                assert!(!inquiry.goes_on_after(&said));
-            }
-        }
+        let malformed = Observation::Malformed { detail: "no JSON".into() };
+        let unavailable = Observation::Unavailable { outage: Outage::Timeout, retry_after: None };
+        let throttled = Observation::Throttled { retry_after: None };
+        vec![
+            (malformed, "no JSON", None, false),
+            (denied(Reach::Order, None), "AccessDeniedException", code(), false),
+            (denied(Reach::Order, Some("not you")), "AccessDeniedException: not you", code(), false),
+            (denied(Reach::Scope, None), "AccessDeniedException", None, true),
+            (unavailable, "no answer in time", None, true),
+            (throttled, "the quota is used up", None, true),
+        ]
     }
 
     #[test]
-    fn quota_and_credentials_leave_it_where_it_is_and_an_outage_ends_it() {
-        let throttled = Observation::Throttled { retry_after: None };
-        let denied = Observation::Denied {
-            reach: Reach::Scope,
-            code: "ExpiredToken".into(),
-            message: None,
-            clock_offset_s: None,
-        };
-        let unavailable = Observation::Unavailable { outage: Outage::Timeout, retry_after: None };
-        for (observation, goes_on) in [(throttled, true), (denied, true), (unavailable, false)] {
-            for mut inquiry in at_both_stages() {
-                let before = inquiry.clone();
-                let said = inquiry.answered(Answer::Observed(observation.clone()));
-                assert_eq!((&said, &inquiry), (&observation, &before), "it is passed on as it is");
-                assert_eq!(inquiry.goes_on_after(&said), goes_on, "{observation:?}");
-            }
+    fn what_goes_wrong_with_the_list_ends_it_and_only_the_scope_hears_of_it() {
+        for (observation, why, refused, of_the_scope) in troubles() {
+            let answer = Answer::Observed(observation.clone());
+            let told = trouble_of_the_scope(&answer);
+            assert_eq!(told, of_the_scope.then(|| observation.clone()), "{observation:?}");
+            let unknown = Elsewhere::Unknown { why: why.to_owned(), refused };
+            assert_eq!(begun().answered(answer), unknown, "{observation:?}");
         }
-        for (said, goes_on) in [(searching(), true), (nobody(), false), (held("x", "CLAIMED"), false)] {
-            assert_eq!(begun().goes_on_after(&said), goes_on, "{said:?}");
+        assert_eq!(trouble_of_the_scope(&missing()), None);
+        assert_eq!(trouble_of_the_scope(&page(&["x"], None)), None);
+    }
+
+    #[test]
+    fn what_goes_wrong_with_one_of_them_leaves_the_others() {
+        for (observation, why, ..) in troubles() {
+            let trouble = || Answer::Observed(observation.clone());
+            let mut inquiry = begun();
+            inquiry.answered(page(&["x", "y"], None));
+            assert_eq!(inquiry.answered(trouble()), searching(), "{observation:?}");
+            let mut none = inquiry.clone();
+            let claimed = inquiry.answered(described(Some(NUMBER), "CLAIMED"));
+            assert_eq!(claimed, held("y", "CLAIMED"), "{observation:?}");
+            let unknown = Elsewhere::Unknown { why: why.to_owned(), refused: None };
+            assert_eq!(none.answered(missing()), unknown, "nobody was found, and one could not be asked");
         }
     }
 }

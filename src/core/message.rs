@@ -28,7 +28,7 @@ pub fn of_order(order: &Order, event: &OrderEvent, record: &Record) -> String {
         OrderEvent::WindowClosing { window, .. } => of_closing(order, &who, window, record),
         OrderEvent::WindowClosed { end: WindowEnd::Unconfirmed { due_at }, .. } => {
             format!(
-                "{who} was not claimed again by {due_at}: its retry window is over, whether it was released is not known"
+                "{who} was not seen claimed again by {due_at}: its retry window is over, whether it was released is not known"
             )
         }
         OrderEvent::WindowClosed { end: WindowEnd::Released, .. } => {
@@ -54,8 +54,11 @@ pub fn of_order(order: &Order, event: &OrderEvent, record: &Record) -> String {
         OrderEvent::NotFound { .. } => of_not_found(order, &who),
         OrderEvent::Stalled { unchanged, .. } => format!("{who} has not changed for {}", span(*unchanged)),
         OrderEvent::Blocked { faults, detail } => {
-            let pace =
-                if order.open_windows().next().is_some() { "as its open window asks" } else { "once a day" };
+            let pace = if order.open_windows().next().is_some() {
+                "as often as its open window needs"
+            } else {
+                "once a day"
+            };
             format!(
                 "{who} could not be looked at {faults} times in a row and is tried {pace} from now on: {detail}"
             )
@@ -125,17 +128,22 @@ fn of_number(who: &str, change: &NumberChange) -> String {
     }
 }
 
+/// The `condition` of what is said while a window is open and an operation in progress.
+pub(super) const RETRYING: &str = "retrying";
+
 fn of_closing(order: &Order, who: &str, window: &WindowFacts, record: &Record) -> String {
+    let retrying = record.condition.as_deref() == Some(RETRYING);
+    let unless = if retrying { "the retry in progress succeeds" } else { "it is claimed again" };
     let mut text = match record.remaining_s {
         Some(left) if left > 0 => {
-            format!(
-                "{who} may be lost in {} unless it is claimed again (earliest end {})",
-                span(Duration::from_secs(left)),
-                window.earliest
-            )
+            let left = span(Duration::from_secs(left));
+            format!("{who} may be lost in {left} unless {unless} (earliest end {})", window.earliest)
         }
-        _ => format!("{who} may be lost at any time unless it is claimed again"),
+        _ => format!("{who} may be lost at any time unless {unless}"),
     };
+    if let Some(since) = order.state.absence.since() {
+        let _ = write!(text, "; since {since} the service does not find it, which is not believed yet");
+    }
     if let Some((by, word)) = order.held_elsewhere() {
         let _ = write!(text, "; the id {by} has it too, {}", word.unwrap_or("without a status"));
     }
@@ -181,15 +189,18 @@ pub fn of_scope(scope: &ScopeKey, account: &str, event: &ScopeEvent) -> String {
         ScopeEvent::Unavailable { reason, retry_after } => {
             format!("{who} is unavailable ({reason}); next probe in {}", span(*retry_after))
         }
-        ScopeEvent::Denied { code, clock_offset_s, .. } => match clock_offset_s {
+        ScopeEvent::Denied { code, reason, clock_offset_s } => match clock_offset_s {
             Some(offset) => {
                 format!(
                     "the credentials for {who} do not work ({code}): its clock differs from ours by {offset} s"
                 )
             }
-            None => format!(
-                "the credentials for {who} do not work ({code}): nothing of it is looked at until that is mended"
-            ),
+            None => {
+                let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                format!(
+                    "the credentials for {who} do not work ({code}{why}): nothing of it is looked at until that is mended"
+                )
+            }
         },
         ScopeEvent::Suspect { missing } => format!(
             "{} of {who} went missing at once: are these the credentials of another account? None is called missing until one of them is seen again, or somebody says `claimwatch accept {}/{account}`",
@@ -216,8 +227,9 @@ pub fn of_daemon(event: &DaemonEvent) -> String {
                 counted(*added)
             )
         }
-        DaemonEvent::ConfigRejected { file, .. } => {
-            format!("{file} is refused; what it said last stays in force")
+        DaemonEvent::ConfigRejected { file, line, reason } => {
+            let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+            format!("{file}{line} is refused ({reason}); what it said last, if anything, stays in force")
         }
     }
 }

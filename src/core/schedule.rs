@@ -91,6 +91,11 @@ impl Schedule {
         }
     }
 
+    /// The order wants a look by `at`, even if it wanted none.
+    pub fn bring_forward(&mut self, who: Stream, at: Timestamp) {
+        if self.places.contains_key(&who) { self.hasten(who, at) } else { self.request(who, at) }
+    }
+
     /// Those who wait, earliest due first.
     pub fn waiting(&self) -> impl Iterator<Item = Stream> {
         self.queue.iter().map(|(_, who)| *who)

@@ -56,9 +56,14 @@ impl Order {
         }
     }
 
+    /// Whether it is confirmed missing.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.state.presence, Presence::Gone { .. })
+    }
+
     /// Whether an outcome is still to come.
     pub fn is_pending(&self) -> bool {
-        if matches!(self.state.presence, Presence::Gone { .. }) {
+        if self.is_gone() {
             return false;
         }
         let numbers = self.state.numbers.values().any(|n| matches!(n.status, Status::InProgress { .. }));

@@ -29,6 +29,9 @@ pub struct Suspicion {
     accepted: Option<Timestamp>,
     /// When any order was last seen.
     seen_at: Option<Tick>,
+    /// Those whose absence says nothing, and whether they are known to be gone, so that they do not count at all: others
+    /// are young. None of them is a witness.
+    silent: BTreeMap<Stream, bool>,
 }
 
 /// What to make of an order that was not found.
@@ -67,6 +70,7 @@ impl Suspicion {
         // One that is not here and was missing before went missing before this process or the last suspicion.
         let since = if first { now.tick } else { self.missing.get(&who).copied().unwrap_or(Tick::ZERO) };
         self.missing.insert(who, since);
+        self.silent.remove(&who);
         if self.raised.is_some() {
             return Verdict::default();
         }
@@ -74,6 +78,7 @@ impl Suspicion {
             return Verdict { believed: true, ..Verdict::default() };
         }
         let many = self.missing.len();
+        let orders = orders.saturating_sub(self.silent.values().filter(|gone| **gone).count());
         if many >= LEAST && many * ONE_IN > orders {
             self.raised = Some(now.wall);
             return Verdict { raised_by: Some(many), ..Verdict::default() };
@@ -82,15 +87,24 @@ impl Suspicion {
         Verdict { raised_by: None, believed, wants_witness: !believed }
     }
 
-    /// Whether an order is known to be missing: then it is no witness.
-    pub fn is_missing(&self, who: Stream) -> bool {
-        self.missing.contains_key(&who)
+    /// An order that is known to be gone, or too young to be there, was not found. It says nothing; whether another
+    /// witness is wanted in its place.
+    pub fn says_nothing(&mut self, who: Stream, gone: bool) -> bool {
+        self.silent.insert(who, gone);
+        let unwitnessed = |since: &Tick| self.seen_at.is_none_or(|at| at < *since);
+        self.raised.is_none() && self.missing.iter().any(|(other, since)| *other != who && unwitnessed(since))
+    }
+
+    /// Whether an order may be a witness: it is not known to be missing.
+    pub fn may_witness(&self, who: Stream) -> bool {
+        !self.missing.contains_key(&who) && !self.silent.contains_key(&who)
     }
 
     /// An order was seen; `doubted` if the look before did not find it. Gives since when the suspicion stood if that ends
     /// it, and who may be looked at again.
     pub fn seen(&mut self, who: Stream, doubted: bool, now: Now) -> Option<(Timestamp, Vec<Stream>)> {
         self.seen_at = Some(now.tick);
+        self.silent.remove(&who);
         let member = self.missing.remove(&who).is_some() || doubted;
         if member { self.end() } else { None }
     }
@@ -170,7 +184,7 @@ mod tests {
         assert_eq!(suspicion.missing(who(1), true, 9, at(6)), alone, "another time");
         assert!(suspicion.missing(who(3), true, 2, at(7)).believed, "there is hardly anybody to ask");
         assert!(!suspicion.missing(who(4), true, 16, at(8)).believed);
-        assert!(suspicion.is_missing(who(3)) && !suspicion.is_missing(who(2)));
+        assert!(!suspicion.may_witness(who(3)) && suspicion.may_witness(who(2)));
     }
 
     #[test]
@@ -179,6 +193,25 @@ mod tests {
             let verdict = Suspicion::default().missing(who(1), true, orders, at(1));
             assert_eq!((verdict.believed, verdict.wants_witness), (believed, !believed), "{orders}");
         }
+    }
+
+    #[test]
+    fn what_is_gone_is_no_witness_and_does_not_count() {
+        let mut suspicion = Suspicion::default();
+        assert!(!suspicion.says_nothing(who(1), true), "nobody waits for a witness");
+        assert!(suspicion.missing(who(2), true, 4, at(1)).wants_witness);
+        assert!(
+            suspicion.says_nothing(who(3), true) && !suspicion.may_witness(who(3)),
+            "another one is wanted"
+        );
+        assert!(suspicion.missing(who(2), false, 4, at(2)).believed, "of four, two are left");
+        suspicion.seen(who(3), false, at(3));
+        assert!(suspicion.may_witness(who(3)), "it is back");
+        assert!(
+            !suspicion.says_nothing(who(3), false) && !suspicion.may_witness(who(3)),
+            "young, it is none"
+        );
+        assert!(suspicion.missing(who(3), true, 4, at(4)).wants_witness, "but it counts, as one of three");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::poller::{Accepted, Wish};
 /// Connections at once; the next one waits. A person and a script or two.
 const CONNECTIONS_MOST: usize = 16;
 /// How long one may last.
-const CONNECTION_TIME: Duration = Duration::from_secs(10);
+const CONNECTION_TIME: Duration = Duration::from_secs(2);
 /// The socket is for its owner and group: a person on call needs no root.
 const MODE: u32 = 0o660;
 

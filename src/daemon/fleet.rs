@@ -1,6 +1,6 @@
 //! The scopes of a configuration, each with the orders that wait in it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::config::{Account, Config};
@@ -17,11 +17,20 @@ use crate::store::Scheduled;
 pub(super) struct Lane {
     pub(super) scope: Scope,
     pub(super) schedule: Schedule,
+    /// All its tracked orders, those that are done and not looked at included.
+    pub(super) orders: BTreeSet<Stream>,
     /// The accounts of the configuration that share it; the first one's name stands for it in records.
     pub(super) accounts: Vec<Arc<Account>>,
 }
 
 impl Lane {
+    /// An order that may witness that the scope is not missing as a whole: the one that is due first, else one that is
+    /// done.
+    pub(super) fn witness(&self) -> Option<Stream> {
+        let may = |who: &Stream| self.scope.may_witness(*who);
+        self.schedule.waiting().find(may).or_else(|| self.orders.iter().copied().find(may))
+    }
+
     /// What people call it: provider and account, one name for each account that shares it.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         let provider = self.scope.key().provider;
@@ -78,7 +87,12 @@ impl Fleet {
                     if let Some((_, memory)) = remembered.iter().find(|(known, _)| *known == key) {
                         scope.resume(memory, now);
                     }
-                    fleet.lanes.push(Lane { scope, schedule: Schedule::default(), accounts: Vec::new() });
+                    fleet.lanes.push(Lane {
+                        scope,
+                        schedule: Schedule::default(),
+                        orders: BTreeSet::new(),
+                        accounts: Vec::new(),
+                    });
                     fleet.lanes.len() - 1
                 });
                 fleet.lanes[place].accounts.push(Arc::clone(account));
@@ -92,6 +106,9 @@ impl Fleet {
     pub(super) fn settle(&mut self, order: &Scheduled) -> bool {
         let Some(place) = self.by_account.get(&(order.provider, order.account.clone())) else { return false };
         self.homes.insert(order.stream, *place);
+        if let Some(lane) = self.lanes.get_mut(*place) {
+            lane.orders.insert(order.stream);
+        }
         true
     }
 

@@ -161,6 +161,7 @@ impl Store for MemoryStore {
             region: order.watch.key.region.clone(),
             due_at: order.looked.due_at,
             wake_at: order.looked.wake_at,
+            answered_at: order.looked.answered_at,
         };
         Ok(self.inner().tracked(after).map(place).take(size(limit)).collect())
     }

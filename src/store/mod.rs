@@ -101,6 +101,8 @@ pub struct Scheduled {
     pub due_at: Option<Timestamp>,
     /// When a time that matters comes.
     pub wake_at: Option<Timestamp>,
+    /// When the service last said something of it.
+    pub answered_at: Option<Timestamp>,
 }
 
 /// An event on its way to a sink.

@@ -13,7 +13,7 @@ use super::event::{
 };
 use super::message;
 use super::order::Stream;
-use super::state::{Order, Subject};
+use super::state::{Order, Status, Subject};
 use super::time::Timestamp;
 
 /// The version of the record.
@@ -197,6 +197,16 @@ fn order_record(order: &Order, event: &OrderEvent, n: usize, context: &Context<'
         record.observed_at = Some(context.now);
     }
     fill_order(&mut record, event, context.now);
+    if let OrderEvent::WindowClosing { number, .. } = event
+        && order.state.numbers.get(number).is_some_and(|n| matches!(n.status, Status::InProgress { .. }))
+    {
+        record.condition = Some(message::RETRYING.to_owned());
+    }
+    if let OrderEvent::Number(NumberChange { number, .. }) = event
+        && let Some(window) = order.state.numbers.get(number).and_then(|number| number.window.open())
+    {
+        fill_window(&mut record, number, &WindowFacts::from(window), context.now);
+    }
     if is_of_the_clock(event) {
         record.other_id = order.held_elsewhere().map(|(by, _)| by.to_owned());
     }
@@ -303,7 +313,7 @@ fn fill_number(record: &mut Record, change: &NumberChange) {
     record.operation = change.cause.map(|cause| cause.operation.as_str().to_owned());
     record.operation_basis = change.cause.map(|cause| cause.basis.as_str().to_owned());
     record.duration_s = change.duration.map(|duration| duration.as_secs());
-    record.condition = change.retrying.then(|| "retrying".to_owned());
+    record.condition = change.retrying.then(|| message::RETRYING.to_owned());
     record.other_id.clone_from(&change.other_id);
 }
 

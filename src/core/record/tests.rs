@@ -76,7 +76,9 @@ fn the_lines_of_a_failed_number_and_its_window() {
         r#""target":"arn:aws:connect:eu-west-2:123456789012:instance/1","to":"FAILED","raw":"FAILED","#,
         r#""reason":"+442079460123 is not offered","operation":"claim","operation_basis":"inferred","#,
         r#""observed_after":"2026-11-22T10:02:00.000Z","observed_at":"2026-11-22T10:03:00.000Z","#,
-        r#""generation":1,"label_site":"london","label_team":"voice","#,
+        r#""window_id":"f2df099b0dfe833dc210263a5ae6a2da-1-1","window_basis":"failure_first_seen","#,
+        r#""window_earliest":"2026-11-22T10:03:00.000Z","window_latest":"2026-11-23T10:03:00.000Z","#,
+        r#""remaining_s":0,"generation":1,"label_site":"london","label_team":"voice","#,
         r#""message":"the claim of +442079460123 (Support line) failed (taken for a claim: it was never seen CLAIMED): +442079460123 is not offered"}"#,
     );
     assert_eq!(told[0], failed);

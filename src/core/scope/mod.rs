@@ -221,12 +221,18 @@ impl Scope {
         }
     }
 
-    /// A look at an order ended, in a scope that looks at so many.
-    pub fn hear(&mut self, order: &Order, observation: Observation, orders: usize, now: Now) -> Heard {
+    /// A look at an order ended, in a scope that tracks so many and looks at so many of them.
+    pub fn hear(
+        &mut self,
+        order: &Order,
+        observation: Observation,
+        (tracked, looked_at): (usize, usize),
+        now: Now,
+    ) -> Heard {
         let who = order.stream();
         let mut heard = Heard { observation: self.judge(who, observation), ..Heard::default() };
-        self.weigh_absence(order, &mut heard, orders, now);
-        heard.events.extend(self.answered(who, &heard.observation, orders, now));
+        self.weigh_absence(order, &mut heard, tracked, now);
+        heard.events.extend(self.answered(who, &heard.observation, looked_at, now));
         heard
     }
 
@@ -239,7 +245,7 @@ impl Scope {
 
     /// Whether an order may witness that the scope is not missing as a whole.
     pub fn may_witness(&self, who: Stream) -> bool {
-        !self.suspicion.is_missing(who)
+        self.suspicion.may_witness(who)
     }
 
     /// Whether an absence is believed.
@@ -260,8 +266,10 @@ impl Scope {
                     heard.again = again;
                 }
             }
-            Observation::Missing { .. }
-            | Observation::Elsewhere(_)
+            Observation::Missing { .. } => {
+                heard.wants_witness = self.suspicion.says_nothing(order.stream(), order.is_gone());
+            }
+            Observation::Elsewhere(_)
             | Observation::Throttled { .. }
             | Observation::Unavailable { .. }
             | Observation::Denied { .. }

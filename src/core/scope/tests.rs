@@ -150,7 +150,7 @@ fn look_for(scope: &mut Scope, orders: &mut [Order], from: u64) -> (Vec<&'static
     let (mut said, mut believed) = (Vec::new(), Vec::new());
     for (order, second) in orders.iter_mut().zip(from..) {
         let now = at(second);
-        let heard = scope.hear(order, missing(), 9, now);
+        let heard = scope.hear(order, missing(), (9, 9), now);
         said.extend(names(&heard.events));
         believed.push(heard.observation == missing());
         *order = look::apply(order, &heard.observation, None, now.wall).order;
@@ -169,9 +169,9 @@ fn a_scope_that_goes_missing_is_suspect_until_one_of_it_is_seen() {
     assert_eq!(look_for(&mut scope, &mut orders, 1100), (vec![], vec![false; 4]));
     let suspect = |order: &Order| matches!(order.state.absence, Absence::Suspect { .. });
     assert!(orders.iter().all(suspect), "{orders:?}");
-    let whole = scope.hear(&order(8), seen(), 9, at(1200));
+    let whole = scope.hear(&order(8), seen(), (9, 9), at(1200));
     assert_eq!((names(&whole.events), whole.again), (vec![], vec![]), "it was never missing");
-    let back = scope.hear(&orders[1], seen(), 9, at(1300));
+    let back = scope.hear(&orders[1], seen(), (9, 9), at(1300));
     assert_eq!(
         back.events,
         [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_secs(298) }]
@@ -184,13 +184,13 @@ fn a_scope_that_goes_missing_is_suspect_until_one_of_it_is_seen() {
 #[test]
 fn the_second_look_is_believed_if_a_witness_was_seen_since_the_first() {
     let (mut scope, mut orders) = (scope(), (0..1).map(order).collect::<Vec<_>>());
-    let first = scope.hear(&orders[0], missing(), 9, at(1000));
+    let first = scope.hear(&orders[0], missing(), (9, 9), at(1000));
     assert!(
         first.wants_witness && !scope.may_witness(orders[0].stream()) && scope.may_witness(order(8).stream())
     );
     orders[0] = look::apply(&orders[0], &first.observation, None, at(1000).wall).order;
     assert_eq!(look_for(&mut scope, &mut orders.clone(), 1060), (vec![], vec![false]));
-    scope.hear(&order(8), seen(), 9, at(1061));
+    scope.hear(&order(8), seen(), (9, 9), at(1061));
     assert_eq!(look_for(&mut scope, &mut orders, 1062), (vec![], vec![true]));
 }
 
@@ -234,7 +234,7 @@ fn a_suspicion_and_its_acceptance_outlive_a_restart() {
     let mut after = restarted(&before);
     assert_eq!(look_for(&mut after, &mut orders, 1100), (vec![], vec![false; 4]), "it is not said again");
     let mut seen_after = restarted(&before);
-    let heard = seen_after.hear(&orders[0], seen(), 9, at(1202));
+    let heard = seen_after.hear(&orders[0], seen(), (9, 9), at(1202));
     assert_eq!(
         heard.events,
         [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_secs(200) }]
@@ -256,16 +256,16 @@ fn an_answer_of_who_holds_a_number_is_a_success() {
     for elsewhere in found {
         let answer = || Observation::Elsewhere(elsewhere.clone());
         let (mut scope, nine) = (scope(), (0..9).map(order).collect::<Vec<_>>());
-        let down = nine.iter().flat_map(|order| scope.hear(order, unavailable(), 9, at(1)).events);
+        let down = nine.iter().flat_map(|order| scope.hear(order, unavailable(), (9, 9), at(1)).events);
         assert_eq!(names(&down.collect::<Vec<_>>()), ["scope.unavailable"]);
-        let up = nine.iter().flat_map(|order| scope.hear(order, answer(), 9, at(100)).events);
+        let up = nine.iter().flat_map(|order| scope.hear(order, answer(), (9, 9), at(100)).events);
         assert_eq!(names(&up.collect::<Vec<_>>()), ["scope.recovered"], "{elsewhere:?}");
-        scope.hear(&nine[0], denied(Reach::Scope), 9, at(200));
-        assert_eq!(names(&scope.hear(&nine[0], answer(), 9, at(600)).events), ["scope.recovered"]);
+        scope.hear(&nine[0], denied(Reach::Scope), (9, 9), at(200));
+        assert_eq!(names(&scope.hear(&nine[0], answer(), (9, 9), at(600)).events), ["scope.recovered"]);
         // The learned rate rises with it.
-        scope.hear(&nine[0], throttled(), 9, at(700));
+        scope.hear(&nine[0], throttled(), (9, 9), at(700));
         let rate = scope.limiter.rate();
-        (0..9).for_each(|n| drop(scope.hear(&nine[0], answer(), 9, at(710 + n))));
+        (0..9).for_each(|n| drop(scope.hear(&nine[0], answer(), (9, 9), at(710 + n))));
         assert!(scope.limiter.rate() > rate, "{elsewhere:?}");
     }
 }
@@ -275,7 +275,7 @@ fn an_inquiry_neither_ends_a_suspicion_nor_a_row_of_refusals() {
     let (mut scope, mut orders) = (scope(), (0..4).map(order).collect::<Vec<_>>());
     look_for(&mut scope, &mut orders, 1000);
     let nobody = || Observation::Elsewhere(Elsewhere::Nobody);
-    assert!(scope.hear(&orders[0], nobody(), 9, at(1100)).events.is_empty());
+    assert!(scope.hear(&orders[0], nobody(), (9, 9), at(1100)).events.is_empty());
     assert!(scope.suspicion.raised().is_some());
     scope.judge(who(1), denied(Reach::Order));
     scope.judge(who(2), denied(Reach::Order));

@@ -235,7 +235,7 @@ impl Order {
 
     /// Whether a look that does not find it says anything.
     pub(super) fn may_be_missing(&self, now: Timestamp) -> bool {
-        !matches!(self.state.presence, Presence::Gone { .. }) && self.young_until(now).is_none()
+        !self.is_gone() && self.young_until(now).is_none()
     }
 
     /// When it is to be called stalled, if it is pending and was not.

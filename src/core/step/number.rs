@@ -193,9 +193,7 @@ fn put_at_risk(
 /// tell.
 pub(super) fn release(draft: &mut Draft, key: &str) -> bool {
     let other_id = match &draft.order.state.subject {
-        Subject::Connect(Connect { current, other: Other::Held { by, .. }, .. }) if current == key => {
-            Some(by.clone())
-        }
+        Subject::Connect(Connect { other: Other::Held { by, .. }, .. }) => Some(by.clone()),
         Subject::Connect(_) | Subject::Chime(_) => None,
     };
     let Some(mut number) = draft.state().numbers.remove(key) else { return false };

@@ -24,8 +24,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         let mut changes = Vec::new();
         for (who, asked_at, answer) in answers {
             let Some(Flight { order, inquiry, void }) = self.flying.remove(&who) else { continue };
-            let observation = self.understand(who, answer, inquiry);
-            let observation = self.answer_to_scope(&order, observation, now);
+            let observation = self.understand(&order, answer, inquiry, now);
             if !void {
                 let step = look::apply(&order, &observation, Some(asked_at), now.wall);
                 let observed = matches!(observation, Observation::Seen(_) | Observation::Missing { .. });
@@ -39,32 +38,44 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         self.write(changes, now).await
     }
 
-    /// What an answer says, of the order itself or of who else holds its number.
-    fn understand(&mut self, who: Stream, answer: Answer, inquiry: Option<Inquiry>) -> Observation {
+    /// What an answer says of the order: of itself, or of who else holds its number. Its scope hears it first.
+    fn understand(
+        &mut self,
+        order: &Order,
+        answer: Answer,
+        inquiry: Option<Inquiry>,
+        now: Now,
+    ) -> Observation {
         let Some(mut inquiry) = inquiry else {
-            return match answer {
+            let observation = match answer {
                 Answer::Observed(observation) => observation,
                 Answer::Page(_) => {
                     Observation::Malformed { detail: "a list that nobody asked for".to_owned() }
                 }
             };
+            return self.answer_to_scope(order, observation, now);
         };
-        let observation = inquiry.answered(answer);
-        if inquiry.goes_on_after(&observation) {
-            self.inquiries.insert(who, inquiry);
+        let trouble = inquiry::trouble_of_the_scope(&answer);
+        let found = inquiry.answered(answer);
+        let observation = trouble.unwrap_or_else(|| Observation::Elsewhere(found.clone()));
+        self.answer_to_scope(order, observation, now);
+        if found == Elsewhere::Searching {
+            self.inquiries.insert(order.stream(), inquiry);
         }
-        observation
+        Observation::Elsewhere(found)
     }
 
     /// What the answer means for its scope. Returns what it means for its order after that.
     fn answer_to_scope(&mut self, order: &Order, observation: Observation, now: Now) -> Observation {
         let Some(lane) = self.fleet.home(order.stream()) else { return observation };
-        let heard = lane.scope.hear(order, observation, lane.schedule.len(), now);
+        let of = (lane.orders.len(), lane.schedule.len());
+        let heard = lane.scope.hear(order, observation, of, now);
         let records = lane.records(heard.events, now);
         let memory = lane.scope.memory(now);
-        let witness =
-            lane.schedule.waiting().find(|other| heard.wants_witness && lane.scope.may_witness(*other));
-        heard.again.iter().copied().chain(witness).for_each(|again| lane.schedule.hasten(again, now.wall));
+        heard.again.iter().for_each(|again| lane.schedule.hasten(*again, now.wall));
+        if let Some(witness) = lane.witness().filter(|_| heard.wants_witness) {
+            lane.schedule.bring_forward(witness, now.wall);
+        }
         self.journal.scope(lane.scope.key().clone(), memory, records, now.tick);
         heard.observation
     }
@@ -141,8 +152,7 @@ impl Once {
     /// Counts a look that had no answer, and those that will not be had.
     fn count(&mut self, observation: &Observation, lane: &mut Lane) {
         self.unanswered += u64::from(is_no_answer(observation));
-        let refused = matches!(observation, Observation::Denied { reach: Reach::Scope, .. });
-        if refused || lane.scope.is_unavailable() {
+        if lane.scope.probes() {
             self.unanswered += lane.schedule.clear();
         }
     }

@@ -154,11 +154,13 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             tracing::error!(account = %order.account, "an order's account is not configured: it is not looked at");
             return;
         }
-        let farthest = now.plus(ceiling);
-        if let (Some(lane), Some(due)) = (self.fleet.home(order.stream), order.due_at)
+        // By a clock that was ahead, or by this one before it went back: then a stored time says nothing.
+        let ahead = order.answered_at.is_none_or(|answered| answered > now);
+        let due_at = order.due_at.map(|due| if ahead { now.min(due) } else { due.min(now.plus(ceiling)) });
+        if let (Some(lane), Some(due)) = (self.fleet.home(order.stream), due_at)
             && (self.once.is_none() || due <= now)
         {
-            lane.schedule.request(order.stream, due.min(farthest));
+            lane.schedule.request(order.stream, due);
         }
         if let Some(wake) = order.wake_at.filter(|wake| self.once.is_none() || *wake <= now) {
             self.wakes.request(order.stream, wake);

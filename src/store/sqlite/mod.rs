@@ -50,7 +50,7 @@ const LOAD: &str = "
     JOIN lists ON lists.name = orders.list";
 
 const SCHEDULE: &str = "
-    SELECT stream, provider, account, region, due_at, wake_at FROM orders
+    SELECT stream, provider, account, region, due_at, wake_at, answered_at FROM orders
     WHERE tracked = 1 AND stream > ?1 ORDER BY stream LIMIT ?2";
 
 const KEYS_OF_LIST: &str = "

@@ -245,6 +245,7 @@ pub(super) fn scheduled(row: &SqliteRow) -> Result<Scheduled, StoreError> {
         region: get(row, "region")?,
         due_at: time(row, "due_at")?,
         wake_at: time(row, "wake_at")?,
+        answered_at: time(row, "answered_at")?,
     })
 }
 

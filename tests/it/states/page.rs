@@ -28,7 +28,7 @@ How to read a row: an order that stands as **from** says and **sees** this, **be
 in this order. What is in brackets after an event is the detail that tells it apart: `claim` or `update` is its
 `operation`, a key (`reason`) says that the record has it. `from` is the word of the state before, unless something
 else is said. States with the same answer share a row. \"The same\" is the state that it was; what else changes is told
-behind it.
+behind it. The windows are those of a list that does not say `requested_at`.
 
 The observations that do not explain themselves:
 
