@@ -356,6 +356,64 @@ async fn a_window_that_ended_while_the_daemon_was_down_is_told_though_the_servic
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_restart_across_a_mark_looks_before_it_warns() {
+    let claimed = Arc::new(AtomicBool::new(false));
+    let rescued = Arc::clone(&claimed);
+    let house = House::of(1, move |_, errand, second| match errand {
+        Errand::Itself(_) if rescued.load(Ordering::Relaxed) => seen("CLAIMED"),
+        Errand::Itself(_) | Errand::Holders { .. } | Errand::Holder(_) => fails_and_stays(errand, second),
+    })
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 12 * HOUR - 2 * MINUTE).await;
+    drop(poller);
+    claimed.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(2 * MINUTE + 10)).await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, MINUTE).await;
+    assert_eq!(names(&house.said().await)[4..], ["number.claimed", "window.resolved claimed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_refused_for_quota_holds_up_no_look() {
+    let house = House::of(3, |asked, errand, second| match errand {
+        Errand::Itself(_) if asked == id(0) => fails_and_stays(errand, second),
+        Errand::Itself(_) if second > 12 * HOUR - MINUTE => seen("CLAIMED"),
+        Errand::Itself(_) => seen("IN_PROGRESS"),
+        Errand::Holders { .. } | Errand::Holder(_) => {
+            Answer::Observed(Observation::Throttled { retry_after: Some(Duration::from_secs(30)) })
+        }
+    })
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 12 * HOUR + 30 * MINUTE).await;
+    let said = house.said().await;
+    let count = |name: &str| said.iter().filter(|(_, told)| told == name).count();
+    assert_eq!(
+        (count("number.claimed"), count("window.closing"), count("scope.throttled throttled")),
+        (2, 1, 1)
+    );
+    let lists = house.asked(0).iter().filter(|(_, errand)| matches!(errand, Errand::Holders { .. })).count();
+    assert!(lists <= 2, "it is not asked over and over: {lists}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_by_a_clock_that_is_behind_is_no_silence() {
+    for back in [HOUR, 365 * DAY] {
+        let house = House::of(2, |_, errand, second| fails_and_stays(errand, second)).await;
+        let mut poller = house.start().await;
+        house.run(&mut poller, 10 * MINUTE).await;
+        drop(poller);
+        house.clock.go_back(back);
+        let mut poller = house.start().await;
+        let now = house.asked(0).len();
+        house.run(&mut poller, 5 * MINUTE).await;
+        let looks = house.asked(0).len() - now;
+        assert!(looks >= 6, "{looks} looks in five minutes, the clock {back} s behind");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn restarts_do_not_put_off_what_is_late() {
     let house = House::of(
         1,
@@ -440,6 +498,45 @@ async fn with_the_credentials_of_another_account_nothing_is_released_however_sel
     let before = house.said().await.len();
     house.run(&mut poller, 6 * HOUR).await;
     assert_eq!(names(&house.said().await[before..]), ["scope.suspect suspect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_that_are_done_protect_those_that_are_not() {
+    let house = House::of(10, |asked, errand, second| match errand {
+        Errand::Itself(_) if second >= HOUR => missing(),
+        Errand::Itself(_) if asked == id(0) || asked == id(1) => seen("IN_PROGRESS"),
+        Errand::Itself(_) => seen("CLAIMED"),
+        Errand::Holders { .. } | Errand::Holder(_) => Answer::Page(Page::default()),
+    })
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 3 * HOUR).await;
+    assert_eq!(
+        names(&house.said().await)[20..],
+        ["scope.suspect suspect"],
+        "eight are done, and as missing as the two"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_that_are_gone_keep_nobody_from_being_released() {
+    let house = House::of(3, |asked, errand, second| match errand {
+        Errand::Itself(_) if asked != id(2) || second >= 2 * HOUR => missing(),
+        Errand::Itself(_) => seen("IN_PROGRESS"),
+        Errand::Holders { .. } | Errand::Holder(_) => Answer::Page(Page::default()),
+    })
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, HOUR).await;
+    let said = house.said().await;
+    assert_eq!(names(&said)[3..], ["number.in_progress", "order.not_found", "order.not_found"]);
+    drop(poller);
+    let mut poller = house.start().await;
+    let before = house.asked(HOUR).len();
+    house.run(&mut poller, 2 * HOUR).await;
+    assert_eq!(names(&house.said().await)[6..], ["number.released"]);
+    let looks = house.asked(HOUR).len() - before;
+    assert!(looks < 400, "and nobody is looked at all the time: {looks}");
 }
 
 #[tokio::test(start_paused = true)]
