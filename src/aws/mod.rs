@@ -144,6 +144,11 @@ impl Account {
         self.owner.as_deref()
     }
 
+    /// Whether its service's clock is known to differ from ours by more than clocks do.
+    pub fn clock_differs(&self) -> bool {
+        Duration::from_millis(self.offset_ms.load(Ordering::Relaxed).unsigned_abs()) > SKEW
+    }
+
     /// Drops the cached credentials: the next request fetches fresh ones.
     pub fn forget_credentials(&self) {
         self.credentials.forget();

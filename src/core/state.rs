@@ -23,6 +23,9 @@ pub struct Order {
     pub state: State,
     /// What a look leaves behind even when it changes nothing.
     pub looked: Looked,
+    /// Whether nothing says that the wall clock is right: then times that lie ahead of it stay as they are. Not stored:
+    /// whoever applies an observation says so with it.
+    pub clock_in_doubt: bool,
 }
 
 impl Order {
@@ -35,6 +38,7 @@ impl Order {
             generation: 0,
             state,
             looked: Looked { due_at: Some(now), ..Looked::default() },
+            clock_in_doubt: false,
         }
     }
 

@@ -48,6 +48,10 @@ pub trait Look: Send + Sync + 'static {
     /// answered with a page.
     fn look(&self, ask: Ask) -> impl Future<Output = Answer> + Send;
 
+    /// Whether the clock of the service that the account is asked at is known to differ from ours by over two minutes:
+    /// then ours may be the wrong one.
+    fn clock_differs(&self, account: &str) -> bool;
+
     /// Forgets what is cached of the credentials of the account named so in the configuration: the next look takes fresh
     /// ones.
     fn refresh(&self, account: &str);
@@ -76,6 +80,10 @@ impl Look for Aws {
             Ok(reply) => answer(&ask.key, &ask.errand, &reply),
             Err(observation) => Answer::Observed(observation),
         }
+    }
+
+    fn clock_differs(&self, account: &str) -> bool {
+        self.accounts.get(account).is_some_and(|(account, _)| account.clock_differs())
     }
 
     fn refresh(&self, account: &str) {

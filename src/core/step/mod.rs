@@ -43,7 +43,9 @@ pub struct Step {
 /// Applies an observation made at `now`.
 pub fn step(order: &Order, observation: &Observation, now: Timestamp) -> Step {
     let mut draft = Draft { order: order.clone(), events: Vec::new(), now };
-    draft.state().bound(now);
+    if !order.clock_in_doubt {
+        draft.state().bound(now);
+    }
     match observation {
         Observation::Seen(Sighting::Chime(sighting)) => chime::seen(&mut draft, sighting),
         Observation::Seen(Sighting::Connect(sighting)) => connect::seen(&mut draft, sighting),
@@ -146,11 +148,11 @@ impl Draft {
         }
         state.absence = match (young_until, state.absence, suspect) {
             (Some(until), ..) => Absence::Young { until },
-            (None, absence, true) => Absence::Suspect { since: absence.since().unwrap_or(now) },
+            (None, absence, true) => Absence::Suspect { since: absence.since().unwrap_or(now).min(now) },
             (None, Absence::Doubted { since }, false) if now.since(since) >= confirm => {
                 return self.gone(message);
             }
-            (None, doubted @ Absence::Doubted { .. }, false) => doubted,
+            (None, Absence::Doubted { since }, false) => Absence::Doubted { since: since.min(now) },
             // What was suspect is doubted anew: it is asked who else holds the number before it is called released.
             (None, Absence::None | Absence::Young { .. } | Absence::Suspect { .. }, false) => {
                 Absence::Doubted { since: now }
@@ -229,8 +231,10 @@ impl Draft {
 impl Order {
     /// Until when it is too young to be missing: creation is eventually consistent. `None`: it is old enough.
     pub(super) fn young_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let until = self.state.first_watched.plus(self.watch.terms.policy.poll.missing_grace);
-        (now < until).then_some(until)
+        let grace = self.watch.terms.policy.poll.missing_grace;
+        let until = self.state.first_watched.plus(grace);
+        // Watched first by a clock that was further ahead than that: then this says nothing.
+        (now < until && self.state.first_watched <= now.plus(grace)).then_some(until)
     }
 
     /// Whether a look that does not find it says anything.

@@ -26,8 +26,11 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             let Some(Flight { order, inquiry, void }) = self.flying.remove(&who) else { continue };
             let observation = self.understand(&order, answer, inquiry, now);
             if !void {
-                let step = look::apply(&order, &observation, Some(asked_at), now.wall);
                 let observed = matches!(observation, Observation::Seen(_) | Observation::Missing { .. });
+                // Only the service itself says that our clock is right, by an answer to what was signed with it.
+                let clock_in_doubt = !observed || self.look.clock_differs(&order.watch.key.account);
+                let order = Order { clock_in_doubt, ..order };
+                let step = look::apply(&order, &observation, Some(asked_at), now.wall);
                 self.reschedule(who, &step.order, &observation, now);
                 changes.extend(self.note(&order, step, observed, now));
             }

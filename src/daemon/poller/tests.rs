@@ -52,6 +52,8 @@ struct World {
     clock: Arc<TestClock>,
     answers: Mutex<Answers>,
     asked: Mutex<Vec<(u64, Errand)>>,
+    /// Whether the service's clock is seen to differ.
+    clock_differs: AtomicBool,
 }
 
 impl Look for World {
@@ -59,6 +61,10 @@ impl Look for World {
         let second = self.clock.now().tick.since(crate::core::time::Tick::ZERO).as_secs();
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((second, ask.errand.clone()));
         (self.answers.lock().unwrap_or_else(PoisonError::into_inner))(&ask.key.id, &ask.errand, second)
+    }
+
+    fn clock_differs(&self, _account: &str) -> bool {
+        self.clock_differs.load(Ordering::Relaxed)
     }
 
     fn refresh(&self, _account: &str) {}
@@ -132,6 +138,7 @@ impl House {
             clock: Arc::clone(&clock),
             answers: Mutex::new(Box::new(answers)),
             asked: Mutex::default(),
+            clock_differs: AtomicBool::new(false),
         };
         let config = loaded.config.unwrap();
         Self { _folder: folder, config, lists: loaded.lists, store, clock, world: Arc::new(world) }
@@ -411,6 +418,27 @@ async fn a_restart_by_a_clock_that_is_behind_is_no_silence() {
         let looks = house.asked(0).len() - now;
         assert!(looks >= 6, "{looks} looks in five minutes, the clock {back} s behind");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_wrong_for_a_moment_and_known_to_be_ends_no_window() {
+    let house = House::of(1, |_, errand, second| fails_and_stays(errand, second)).await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 10 * MINUTE).await;
+    house.clock.go_back(2 * DAY);
+    house.world.clock_differs.store(true, Ordering::Relaxed);
+    house.run(&mut poller, 10 * MINUTE).await;
+    house.clock.sleep(2 * DAY);
+    house.world.clock_differs.store(false, Ordering::Relaxed);
+    house.run(&mut poller, HOUR).await;
+    assert_eq!(names(&house.said().await), FAILED, "the window stays as it was");
+    house.run(&mut poller, DAY).await;
+    let said = house.said().await;
+    assert_eq!(
+        names(&said)[4..],
+        ["window.closing", "window.closing", "window.closing", "window.closed unconfirmed"]
+    );
+    assert!((12 * HOUR - 30..12 * HOUR + 5).contains(&said[4].0), "{said:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -93,7 +93,10 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                     self.hasten(who, now.wall);
                     Step { order: Order { looked, ..order.clone() }, events: Vec::new() }
                 }
-                None => look::apply(&order, &Observation::Elapsed, None, now.wall),
+                None => {
+                    let order = Order { clock_in_doubt: true, ..order.clone() };
+                    look::apply(&order, &Observation::Elapsed, None, now.wall)
+                }
             };
             self.wakes.finished(who);
             if let Some(wake) = step.order.looked.wake_at.filter(|_| self.once.is_none()) {

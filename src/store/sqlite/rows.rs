@@ -222,6 +222,7 @@ pub(super) fn order(row: &SqliteRow, shared: &mut SharedTerms) -> Result<Order, 
             elsewhere_at: time(row, "elsewhere_at")?,
             faults: get(row, "faults")?,
         },
+        clock_in_doubt: false,
     })
 }
 
