@@ -189,19 +189,17 @@ pub fn of_scope(scope: &ScopeKey, account: &str, event: &ScopeEvent) -> String {
         ScopeEvent::Unavailable { reason, retry_after } => {
             format!("{who} is unavailable ({reason}); next probe in {}", span(*retry_after))
         }
-        ScopeEvent::Denied { code, reason, clock_offset_s } => match clock_offset_s {
-            Some(offset) => {
-                format!(
-                    "the credentials for {who} do not work ({code}): its clock differs from ours by {offset} s"
-                )
-            }
-            None => {
-                let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-                format!(
-                    "the credentials for {who} do not work ({code}{why}): nothing of it is looked at until that is mended"
-                )
-            }
-        },
+        ScopeEvent::Denied { code, clock_offset_s: Some(offset), .. } => {
+            format!(
+                "the credentials for {who} do not work ({code}): its clock differs from ours by {offset} s"
+            )
+        }
+        ScopeEvent::Denied { code, reason, clock_offset_s: None } => {
+            let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!(
+                "the credentials for {who} do not work ({code}{why}): nothing of it is looked at until that is mended"
+            )
+        }
         ScopeEvent::Suspect { missing } => format!(
             "{} of {who} went missing at once: are these the credentials of another account? None is called missing until one of them is seen again, or somebody says `claimwatch accept {}/{account}`",
             counted(*missing),

@@ -88,15 +88,12 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         for order in orders {
             let who = order.stream();
             let first = cadence::look_first(&order, now.wall).filter(|_| self.once.is_none());
-            let step = match first {
-                Some(looked) => {
-                    self.hasten(who, now.wall);
-                    Step { order: Order { looked, ..order.clone() }, events: Vec::new() }
-                }
-                None => {
-                    let order = Order { clock_in_doubt: true, ..order.clone() };
-                    look::apply(&order, &Observation::Elapsed, None, now.wall)
-                }
+            let step = if let Some(looked) = first {
+                self.hasten(who, now.wall);
+                Step { order: Order { looked, ..order.clone() }, events: Vec::new() }
+            } else {
+                let order = Order { clock_in_doubt: true, ..order.clone() };
+                look::apply(&order, &Observation::Elapsed, None, now.wall)
             };
             self.wakes.finished(who);
             if let Some(wake) = step.order.looked.wake_at.filter(|_| self.once.is_none()) {

@@ -253,6 +253,7 @@ fn stored(order: &Order) -> Order {
             elsewhere_at: time(elsewhere_at),
             faults,
         },
+        clock_in_doubt: false,
     }
 }
 

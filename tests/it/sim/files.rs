@@ -18,7 +18,7 @@ fn the_demo_s_story_is_the_one_that_is_told() {
     assert_eq!([number(1, 3), number(2, 3), number(3, 3)], ["CLAIMED", "FAILED", "FAILED"]);
     assert_eq!([number(2, 5), number(2, 5)], ["FAILED", "-"], "the quota has shrunk");
     assert_eq!([number(2, 8), number(2, 10)], ["IN_PROGRESS", "CLAIMED"]);
-    assert_eq!([number(3, 14), number(3, 15)], ["FAILED", "-"]);
+    assert_eq!([number(3, 16), number(3, 17)], ["FAILED", "-"]);
     let mut order = |last: u8, seconds: i64| {
         let target = format!("/phone-number-orders/6f1c0d4e-3f0b-4c1e-9a57-0d0c8e0a1b2{last}");
         let reply = Ask::get("chime", &target).of(&mut world, seconds * 1_000);
