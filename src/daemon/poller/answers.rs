@@ -76,7 +76,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         let records = lane.records(heard.events, now);
         let memory = lane.scope.memory(now);
         heard.again.iter().for_each(|again| lane.schedule.hasten(*again, now.wall));
-        if let Some(witness) = lane.witness().filter(|_| heard.wants_witness) {
+        if heard.wants_witness
+            && let Some(witness) = lane.witness()
+        {
             lane.schedule.bring_forward(witness, now.wall);
         }
         self.journal.scope(lane.scope.key().clone(), memory, records, now.tick);
