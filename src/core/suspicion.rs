@@ -215,6 +215,18 @@ mod tests {
     }
 
     #[test]
+    fn another_witness_is_wanted_only_while_somebody_has_none() {
+        let mut suspicion = Suspicion::default();
+        suspicion.seen(who(9), false, at(0));
+        suspicion.missing(who(1), true, 9, at(1));
+        assert!(suspicion.says_nothing(who(8), true), "it was seen before that");
+        for seen in [1, 2] {
+            suspicion.seen(who(9), false, at(seen));
+            assert!(!suspicion.says_nothing(who(8), true), "seen at {seen}");
+        }
+    }
+
+    #[test]
     fn it_stands_until_one_of_them_is_seen() {
         let mut suspicion = raised();
         assert_eq!(suspicion.seen(who(9), false, at(1)), None, "it was never missing");
