@@ -91,6 +91,10 @@ impl Suspicion {
     /// witness is wanted in its place.
     pub fn says_nothing(&mut self, who: Stream, gone: bool) -> bool {
         self.silent.insert(who, gone);
+        if gone {
+            // A witness has confirmed it, so it is no sign of wrong credentials.
+            self.missing.remove(&who);
+        }
         let unwitnessed = |since: &Tick| self.seen_at.is_none_or(|at| at < *since);
         self.raised.is_none() && self.missing.iter().any(|(other, since)| *other != who && unwitnessed(since))
     }
@@ -212,6 +216,18 @@ mod tests {
             "young, it is none"
         );
         assert!(suspicion.missing(who(3), true, 4, at(4)).wants_witness, "but it counts, as one of three");
+    }
+
+    #[test]
+    fn what_was_confirmed_gone_raises_nothing_any_more() {
+        let mut suspicion = Suspicion::default();
+        for n in 0..2 {
+            suspicion.missing(who(n), true, 10, at(1));
+            suspicion.seen(who(9), false, at(2));
+            assert!(suspicion.missing(who(n), false, 10, at(2)).believed);
+            suspicion.says_nothing(who(n), true);
+        }
+        assert_eq!(suspicion.missing(who(2), true, 10, at(5)).raised_by, None, "it is one, not three");
     }
 
     #[test]
