@@ -40,6 +40,9 @@ CREATE TABLE orders (
     not_failed_at INTEGER,                                  -- the last look that saw a number of it not FAILED
     elsewhere_at INTEGER,                                   -- when it was last asked who else holds its number
     faults      INTEGER NOT NULL,                           -- looks in a row that were its own fault
+    lane        TEXT    NOT NULL CHECK (lane IN ('urgent', 'pending', 'verify')), -- how urgent the next look is
+    ahead_at    INTEGER,                                    -- when the look is due that the next alert is to rest on
+    ahead_of    INTEGER,                                    -- when that alert is; NULL: no window is open
     status      TEXT GENERATED ALWAYS AS (state ->> '$.subject.Chime.status') VIRTUAL,  -- the Chime order's own status
     changed_at  TEXT GENERATED ALWAYS AS (state ->> '$.changed_at') VIRTUAL             -- when a status last changed
 ) STRICT;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::observation::ChimeStatus;
 use super::order::{Operation, Stream};
 use super::policy::AfterTerminal;
-use super::state::{Looked, Order, Presence, Status, Subject};
+use super::schedule::Lane;
+use super::state::{Ahead, Looked, Order, Presence, Status, Subject};
 use super::time::Timestamp;
 use super::window::WindowState;
 
@@ -33,6 +34,9 @@ const BLOCKED_EVERY: Duration = Duration::from_hours(24);
 const LINGER: Duration = Duration::from_hours(24);
 /// How long a failed claim is looked at after its window's latest end.
 const LINGER_FAILED: Duration = Duration::from_hours(7 * 24);
+/// Own looks of a number that is ours may be this many intervals apart, where the scope's list shows in between that it is
+/// there: what a list does not tell, as an update that failed, is still noticed.
+const PRESENT_FOR: u32 = 4;
 /// A declared update may not have begun when the list is written: CLAIMED means nothing before this.
 const UPDATE_PATIENCE: Duration = Duration::from_hours(1);
 
@@ -53,6 +57,59 @@ pub fn next_look(order: &Order, now: Timestamp) -> Option<Timestamp> {
     }
     let next = now.plus(interval(order, now));
     Some(window_looks(order).filter(|look| *look > now).chain([next]).min().unwrap_or(next))
+}
+
+/// How urgent the next look is.
+pub fn lane(order: &Order, now: Timestamp) -> Lane {
+    if order.open_windows().next().is_some() || order.state.doubted_since().is_some() {
+        return Lane::Urgent;
+    }
+    match done_at(order) {
+        // A declared update that has not begun yet is waited for.
+        Some(done) if !order.is_pending() && (done <= now || !order.is_claimed()) => Lane::Verify,
+        Some(_) | None => Lane::Pending,
+    }
+}
+
+/// The look that the next alert is to rest on. One that was `tried` at `now` and had no answer is tried again.
+pub fn look_ahead(order: &Order, tried: bool, now: Timestamp) -> Option<Ahead> {
+    let of = next_alert(order)?;
+    let usual = of.minus(FRESH);
+    let looked = &order.looked;
+    match looked.ahead.filter(|ahead| ahead.of == of) {
+        Some(ahead) if looked.had_ahead() => Some(ahead),
+        Some(ahead) if ahead.at <= now && tried => {
+            Some(Ahead { at: now.plus(order.watch.terms.policy.poll.floor), of })
+        }
+        Some(ahead) if ahead.at <= now => Some(ahead),
+        Some(_) => Some(Ahead { at: usual, of }),
+        None => {
+            let fresh = looked.answered_at.filter(|at| *at >= usual && *at <= now);
+            Some(Ahead { at: fresh.unwrap_or(usual.max(now)), of })
+        }
+    }
+}
+
+/// The bookkeeping after a list showed at `now` that a number is there, without its status: enough for one that is ours
+/// and merely watched on. `None`: it says nothing of this one, which is to be looked at itself.
+pub fn present(order: &Order, now: Timestamp) -> Option<Looked> {
+    let AfterTerminal::Every(interval) = order.watch.terms.policy.poll.after_terminal else { return None };
+    let looked = order.looked;
+    let lately = looked.answered_at.filter(|at| now.since(*at) < interval.saturating_mul(PRESENT_FOR));
+    let enough = is_listable(order, now) && lately.is_some();
+    enough.then(|| Looked { due_at: Some(now.plus(jittered(interval, order.stream()))), ..looked })
+}
+
+/// Whether a list of the scope can tell what is wanted of an order: Chime's has the orders in full, Connect's only says
+/// which numbers are there, which is something for those that are ours.
+pub fn is_listable(order: &Order, now: Timestamp) -> bool {
+    match (&order.state.subject, order.watch.terms.policy.poll.after_terminal) {
+        (Subject::Chime(_), _) => true,
+        (Subject::Connect(_), AfterTerminal::Every(_)) => {
+            order.is_claimed() && lane(order, now) == Lane::Verify
+        }
+        (Subject::Connect(_), AfterTerminal::Stop) => false,
+    }
 }
 
 /// When the next look is wanted after one that failed through the order's own fault.
@@ -97,17 +154,19 @@ pub fn look_first(order: &Order, now: Timestamp) -> Option<Looked> {
     let late = looked.wake_at.is_some_and(|wake| wake <= due && wake.plus(LATE) < now);
     let fresh = looked.answered_at.is_some_and(|at| at <= now && now.since(at) <= FRESH);
     let due_at = looked.due_at.filter(|_| late && !fresh)?;
-    Some(Looked { due_at: Some(due_at.min(now)), wake_at: Some(now.plus(FRESH)), ..looked })
+    let ahead = next_alert(order).map(|of| Ahead { at: now, of });
+    Some(Looked { due_at: Some(due_at.min(now)), wake_at: Some(now.plus(FRESH)), ahead, ..looked })
 }
 
-/// Looks that open windows add: before each mark and the end, and just after the end. All marks, since two may be
-/// closer together than two looks.
+/// Looks that open windows add: before each mark and the end, unless that look was had already, and just after the end.
+/// All marks, since two may be closer together than two looks.
 fn window_looks(order: &Order) -> impl Iterator<Item = Timestamp> {
     let policy = &order.watch.terms.policy;
+    let had = order.looked.ahead.filter(|_| order.looked.had_ahead()).map(|ahead| ahead.of);
     order.open_windows().flat_map(move |window| {
-        let marks = window.marks_ahead(&policy.window).map(|mark| window.earliest.minus(mark).minus(FRESH));
-        let end = [window.latest.minus(FRESH), window.latest.plus(policy.poll.floor)];
-        marks.chain(end)
+        let marks = window.marks_ahead(&policy.window).map(|mark| window.earliest.minus(mark));
+        let alerts = marks.chain([window.latest]).filter(move |alert| Some(*alert) != had);
+        alerts.map(|alert| alert.minus(FRESH)).chain([window.latest.plus(policy.poll.floor)])
     })
 }
 

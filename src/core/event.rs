@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::observation::ChimeStatus;
 use super::order::Provider;
+use super::schedule::Lane;
 use super::state::Cause;
 use super::time::Timestamp;
 use super::window::{Window, WindowBasis};
@@ -331,6 +332,17 @@ pub enum ScopeEvent {
         /// How many.
         missing: u64,
     },
+    /// There is more to do than the quota allows: looks come late.
+    Overloaded {
+        /// The lane that waits longest.
+        lane: Lane,
+        /// Orders that are due in it.
+        due: u64,
+        /// How long until the last of them has been looked at.
+        lateness: Duration,
+        /// Calls a second, as learned.
+        rate: f64,
+    },
     /// One of the above is over.
     Recovered {
         /// Which.
@@ -351,6 +363,8 @@ pub enum Condition {
     Denied,
     /// While so much is missing that the credentials may be another account's.
     Suspect,
+    /// While looks come later than is normal.
+    Overloaded,
 }
 
 impl Condition {
@@ -361,6 +375,7 @@ impl Condition {
             Self::Unavailable => "unavailable",
             Self::Denied => "denied",
             Self::Suspect => "suspect",
+            Self::Overloaded => "overloaded",
         }
     }
 }
@@ -373,6 +388,8 @@ impl ScopeEvent {
             Self::Unavailable { .. } => "scope.unavailable",
             Self::Denied { .. } => "scope.denied",
             Self::Suspect { .. } => "scope.suspect",
+            Self::Overloaded { .. } => "scope.overloaded",
+            Self::Recovered { condition: Condition::Overloaded, .. } => "scope.caught_up",
             Self::Recovered { .. } => "scope.recovered",
         }
     }
@@ -380,7 +397,7 @@ impl ScopeEvent {
     /// How loud it is.
     pub fn level(&self) -> Level {
         match self {
-            Self::Throttled { .. } | Self::Unavailable { .. } => Level::Warn,
+            Self::Throttled { .. } | Self::Unavailable { .. } | Self::Overloaded { .. } => Level::Warn,
             Self::Denied { .. } | Self::Suspect { .. } => Level::Error,
             Self::Recovered { .. } => Level::Info,
         }
@@ -393,6 +410,7 @@ impl ScopeEvent {
             Self::Unavailable { .. } => Condition::Unavailable,
             Self::Denied { .. } => Condition::Denied,
             Self::Suspect { .. } => Condition::Suspect,
+            Self::Overloaded { .. } => Condition::Overloaded,
             Self::Recovered { condition, .. } => *condition,
         }
     }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use super::cadence::{self, FRESH};
 use super::observation::{Elsewhere, Observation, Progress, Reach, Sighting, Word};
-use super::state::{Order, Other, Status, Subject};
+use super::state::{Ahead, Order, Other, Status, Subject};
 use super::time::Timestamp;
 
 /// Pages of the list that are read. One holds up to a thousand numbers and the list is asked for a prefix, so that a
@@ -82,10 +82,14 @@ pub fn is_wanted(order: &Order, now: Timestamp) -> bool {
     {
         return true;
     }
-    // What is asked now is to be fresh when the alert goes out, not only now.
-    cadence::next_alert(order).filter(|alert| *alert <= now.plus(FRESH)).is_some_and(|alert| {
+    cadence::next_alert(order).is_some_and(|alert| {
+        // What is asked now is to be fresh when the alert goes out, not only now.
         let told_at = alert.max(now);
-        asked.is_none_or(|at| told_at.since(at) > FRESH)
+        let fresh = asked.is_some_and(|at| told_at.since(at) <= FRESH);
+        // Where many alerts come at once, the look that this one rests on was earlier, and the question belongs to it.
+        let looked = order.looked.ahead.filter(|ahead| ahead.of == alert && order.looked.had_ahead());
+        let asked_since = |looked: Ahead| asked.is_some_and(|at| at >= looked.at);
+        (alert <= now.plus(FRESH) && !fresh) || looked.is_some_and(|looked| !asked_since(looked))
     })
 }
 
@@ -103,20 +107,8 @@ fn number(order: &Order) -> Option<&str> {
 /// count: the numbers themselves may be looked at.
 pub fn trouble_of_the_scope(answer: &Answer) -> Option<Observation> {
     match answer {
-        Answer::Observed(
-            trouble @ (Observation::Throttled { .. }
-            | Observation::Unavailable { .. }
-            | Observation::Denied { reach: Reach::Scope, .. }),
-        ) => Some(trouble.clone()),
-        Answer::Page(_)
-        | Answer::Observed(
-            Observation::Seen(_)
-            | Observation::Missing { .. }
-            | Observation::Elsewhere(_)
-            | Observation::Denied { reach: Reach::Order, .. }
-            | Observation::Malformed { .. }
-            | Observation::Elapsed,
-        ) => None,
+        Answer::Observed(observation) => Some(observation.clone()).filter(Observation::is_of_the_scope),
+        Answer::Page(_) => None,
     }
 }
 
@@ -161,6 +153,14 @@ impl Inquiry {
                 Errand::Holders { number: self.number.clone(), token: token.clone() }
             }
             Stage::Holder(holder) => Errand::Holder(holder.clone()),
+        }
+    }
+
+    /// Whether what to ask next is a question to a list.
+    pub fn is_question(&self) -> bool {
+        match self.stage {
+            Stage::List { .. } => true,
+            Stage::Holder(_) => false,
         }
     }
 

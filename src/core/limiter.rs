@@ -108,6 +108,11 @@ impl Limiter {
         hold
     }
 
+    /// No look starts before `until`: another bucket of the same scope is empty.
+    pub fn hold(&mut self, until: Tick) {
+        self.hold_until = self.hold_until.max(until);
+    }
+
     /// The service answered a look.
     pub fn answered(&mut self, now: Tick) {
         self.answered_since = self.answered_since.saturating_add(1);

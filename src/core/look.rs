@@ -47,6 +47,9 @@ pub fn apply(order: &Order, observation: &Observation, asked_at: Option<Timestam
         | Observation::Elapsed => {}
     }
     after.looked.wake_at = cadence::next_wake(after, now);
+    after.looked.lane = cadence::lane(after, now);
+    let tried = asked_at.is_some() && !matches!(observation, Observation::Throttled { .. });
+    after.looked.ahead = cadence::look_ahead(after, tried, now);
     made
 }
 

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::event::{
-    Attention, DaemonEvent, NumberChange, NumberStatus, OrderEvent, ScopeEvent, ScopeKey, WindowEnd,
-    WindowFacts,
+    Attention, Condition, DaemonEvent, NumberChange, NumberStatus, OrderEvent, ScopeEvent, ScopeKey,
+    WindowEnd, WindowFacts,
 };
 use super::order::{Operation, Provider};
 use super::record::Record;
@@ -205,6 +205,15 @@ pub fn of_scope(scope: &ScopeKey, account: &str, event: &ScopeEvent) -> String {
             counted(*missing),
             scope.provider
         ),
+        ScopeEvent::Overloaded { lane, due, lateness, rate } => format!(
+            "{who} has more to do than the quota allows: {} of the {} lane are due, and at {rate:.2} calls a second the last of them is looked at in {}",
+            counted(*due),
+            lane.as_str(),
+            span(*lateness)
+        ),
+        ScopeEvent::Recovered { condition: Condition::Overloaded, duration } => {
+            format!("{who} has caught up after {}", span(*duration))
+        }
         ScopeEvent::Recovered { condition, duration } => {
             format!("{who} is no longer {} after {}", condition.as_str(), span(*duration))
         }

@@ -4,8 +4,11 @@
 //! No clock, no randomness, no async, no input or output, no logging, no environment; the walls test keeps it so.
 //! Total about the world: whatever upstream says has an answer here, and none of it can fail.
 
+pub mod agenda;
 pub mod breaker;
 pub mod cadence;
+pub mod demand;
+pub mod dispatch;
 pub mod event;
 pub mod inquiry;
 pub mod limiter;
@@ -20,6 +23,7 @@ pub mod scope;
 pub mod state;
 pub mod step;
 pub mod suspicion;
+pub mod sweep;
 pub mod time;
 pub mod watchlist;
 pub mod window;

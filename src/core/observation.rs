@@ -55,6 +55,24 @@ pub enum Observation {
     Elapsed,
 }
 
+impl Observation {
+    /// Whether it says something of what shares a quota, whatever was asked for: that calls are refused to it, or have no
+    /// answer.
+    pub fn is_of_the_scope(&self) -> bool {
+        match self {
+            Self::Throttled { .. } | Self::Unavailable { .. } | Self::Denied { reach: Reach::Scope, .. } => {
+                true
+            }
+            Self::Seen(_)
+            | Self::Missing { .. }
+            | Self::Elsewhere(_)
+            | Self::Denied { reach: Reach::Order, .. }
+            | Self::Malformed { .. }
+            | Self::Elapsed => false,
+        }
+    }
+}
+
 /// Who else holds the number of an id: a retry may have made a new id for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Elsewhere {

@@ -61,6 +61,9 @@ impl OrderKey {
 pub struct Stream(u128);
 
 impl Stream {
+    /// No other comes before it.
+    pub(super) const LEAST: Self = Self(0);
+
     /// The hash of the parts; each is preceded by its length, so that no two lists of parts run together.
     pub(crate) fn of(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();

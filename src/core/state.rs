@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::observation::ChimeStatus;
 use super::order::{Operation, Provider, Stream, Watch};
+use super::schedule::Lane;
 use super::time::Timestamp;
 use super::window::WindowState;
 
@@ -60,6 +61,18 @@ impl Order {
         }
     }
 
+    /// Whether it is a Connect number that is ours.
+    pub fn is_claimed(&self) -> bool {
+        match &self.state.subject {
+            Subject::Connect(connect) => self
+                .state
+                .numbers
+                .get(&connect.current)
+                .is_some_and(|number| matches!(number.status, Status::Claimed { .. })),
+            Subject::Chime(_) => false,
+        }
+    }
+
     /// Whether it is confirmed missing.
     pub fn is_gone(&self) -> bool {
         matches!(self.state.presence, Presence::Gone { .. })
@@ -97,6 +110,31 @@ pub struct Looked {
     pub elsewhere_at: Option<Timestamp>,
     /// Looks in a row that were this order's own fault.
     pub faults: u32,
+    /// How urgent the next look is.
+    pub lane: Lane,
+    /// The look that the next alert is to rest on, wanted or had.
+    pub ahead: Option<Ahead>,
+}
+
+impl Looked {
+    /// When the look that an alert is to rest on is due, unless it was had: an answer came since.
+    pub fn waits_ahead(&self) -> Option<Timestamp> {
+        self.ahead.filter(|_| !self.had_ahead()).map(|ahead| ahead.at)
+    }
+
+    /// Whether an answer came since the look was due that the next alert is to rest on.
+    pub fn had_ahead(&self) -> bool {
+        self.ahead.is_some_and(|ahead| self.answered_at.is_some_and(|answered| answered >= ahead.at))
+    }
+}
+
+/// A look that precedes an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    /// When it is due. Where many alerts come at once, each has a place of its own.
+    pub at: Timestamp,
+    /// When the alert is.
+    pub of: Timestamp,
 }
 
 /// What the state machine works on.

@@ -1,62 +1,76 @@
 //! The scopes of a configuration, each with the orders that wait in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::journal::Report;
 use crate::config::{Account, Config};
+use crate::core::dispatch::Dispatcher;
 use crate::core::event::{ScopeEvent, ScopeKey};
-use crate::core::order::{Provider, Stream};
-use crate::core::record::{self, Record};
-use crate::core::schedule::Schedule;
-use crate::core::scope::{Quota, Scope, ScopeMemory};
+use crate::core::order::{OrderKey, Provider, Stream};
+use crate::core::record;
+use crate::core::scope::{Quota, ScopeMemory};
+use crate::core::sweep::Row;
 use crate::core::time::Now;
+use crate::provider::AskPage;
 use crate::store::Scheduled;
 
-/// One scope with what people call it and who waits in it.
+/// One scope's dispatcher, with what people call it.
 #[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) scope: Scope,
-    pub(super) schedule: Schedule,
-    /// All its tracked orders, those that are done and not looked at included.
-    pub(super) orders: BTreeSet<Stream>,
-    /// The accounts of the configuration that share it; the first one's name stands for it in records.
+pub(super) struct Member {
+    pub(super) dispatcher: Dispatcher,
+    /// The accounts of the configuration that share it; the first one's name stands for it in records, and asks for its
+    /// lists.
     pub(super) accounts: Vec<Arc<Account>>,
+    /// How long a page of its list may take.
+    timeout: Duration,
 }
 
-impl Lane {
-    /// An order that may witness that the scope is not missing as a whole: the one that is due first, else one that is
-    /// done.
-    pub(super) fn witness(&self) -> Option<Stream> {
-        let may = |who: &Stream| self.scope.may_witness(*who);
-        self.schedule.waiting().find(may).or_else(|| self.orders.iter().copied().find(may))
-    }
-
-    /// What people call it: provider and account, one name for each account that shares it.
+impl Member {
+    /// What people call it: the service and an account.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
-        let provider = self.scope.key().provider;
+        let provider = self.dispatcher.key().provider;
         self.accounts.iter().map(move |account| format!("{provider}/{}", account.name))
     }
 
-    /// The records of events of the scope; each is a generation of its own.
-    pub(super) fn records(&mut self, events: Vec<ScopeEvent>, now: Now) -> Vec<Record> {
+    /// The request for a page of its list.
+    pub(super) fn ask(&self, token: Option<String>) -> AskPage {
+        let account = self.accounts.first().map(|account| account.name.clone()).unwrap_or_default();
+        AskPage { provider: self.dispatcher.key().provider, account, token, timeout: self.timeout }
+    }
+
+    /// The order that a row of its list is about, if it waits for a look.
+    pub(super) fn waiting(&self, row: &Row) -> Option<Stream> {
+        let (Row::Order { id, .. } | Row::Number { id }) = row;
+        let key = self.dispatcher.key();
+        let names = self.accounts.iter().map(|account| OrderKey {
+            provider: key.provider,
+            account: account.name.clone(),
+            region: key.region.clone(),
+            id: id.clone(),
+        });
+        names.map(|key| key.stream()).find(|who| self.dispatcher.is_waiting(*who))
+    }
+
+    /// What is to be remembered of it, and the records of its events; each is a generation of its own.
+    pub(super) fn report(&mut self, events: Vec<ScopeEvent>, now: Now) -> Report {
         let account = self.accounts.first();
         let name = account.map_or("", |account| &account.name);
         let id = account.and_then(|account| account.account_id.as_deref());
-        let scope = &mut self.scope;
-        events
-            .into_iter()
-            .map(|event| {
-                let place = (scope.next_generation(), 0);
-                record::of_scope(scope.key(), name, id, &event, place, now.wall)
-            })
-            .collect()
+        let mut records = Vec::with_capacity(events.len());
+        for event in events {
+            let place = (self.dispatcher.next_generation(), 0);
+            records.push(record::of_scope(self.dispatcher.key(), name, id, &event, place, now.wall));
+        }
+        Report { key: self.dispatcher.key().clone(), memory: self.dispatcher.memory(now), records }
     }
 }
 
 /// All scopes.
 #[derive(Debug)]
 pub(super) struct Fleet {
-    pub(super) lanes: Vec<Lane>,
+    pub(super) members: Vec<Member>,
     by_account: HashMap<(Provider, String), usize>,
     homes: HashMap<Stream, usize>,
     account_ids: HashMap<String, String>,
@@ -67,7 +81,7 @@ impl Fleet {
     pub(super) fn new(config: &Config, remembered: &[(ScopeKey, ScopeMemory)], now: Now) -> Self {
         let mut places: BTreeMap<ScopeKey, usize> = BTreeMap::new();
         let mut fleet = Self {
-            lanes: Vec::new(),
+            members: Vec::new(),
             by_account: HashMap::new(),
             homes: HashMap::new(),
             account_ids: HashMap::new(),
@@ -83,19 +97,15 @@ impl Fleet {
                     region: account.region.clone(),
                 };
                 let place = *places.entry(key.clone()).or_insert_with(|| {
-                    let mut scope = Scope::new(key.clone(), quota(account, provider), now);
+                    let mut dispatcher = Dispatcher::new(key.clone(), quota(account, provider), now);
                     if let Some((_, memory)) = remembered.iter().find(|(known, _)| *known == key) {
-                        scope.resume(memory, now);
+                        dispatcher.resume(memory, now);
                     }
-                    fleet.lanes.push(Lane {
-                        scope,
-                        schedule: Schedule::default(),
-                        orders: BTreeSet::new(),
-                        accounts: Vec::new(),
-                    });
-                    fleet.lanes.len() - 1
+                    let timeout = config.poll.timeout;
+                    fleet.members.push(Member { dispatcher, accounts: Vec::new(), timeout });
+                    fleet.members.len() - 1
                 });
-                fleet.lanes[place].accounts.push(Arc::clone(account));
+                fleet.members[place].accounts.push(Arc::clone(account));
                 fleet.by_account.insert((provider, account.name.clone()), place);
             }
         }
@@ -106,21 +116,21 @@ impl Fleet {
     pub(super) fn settle(&mut self, order: &Scheduled) -> bool {
         let Some(place) = self.by_account.get(&(order.provider, order.account.clone())) else { return false };
         self.homes.insert(order.stream, *place);
-        if let Some(lane) = self.lanes.get_mut(*place) {
-            lane.orders.insert(order.stream);
+        if let Some(member) = self.members.get_mut(*place) {
+            member.dispatcher.track(order.stream);
         }
         true
     }
 
     /// The scope of an order that was settled.
-    pub(super) fn home(&mut self, who: Stream) -> Option<&mut Lane> {
-        self.homes.get(&who).and_then(|place| self.lanes.get_mut(*place))
+    pub(super) fn home(&mut self, who: Stream) -> Option<&mut Member> {
+        self.homes.get(&who).and_then(|place| self.members.get_mut(*place))
     }
 
     /// The scope of a provider's word and an account's name.
-    pub(super) fn by_name(&mut self, provider: &str, account: &str) -> Option<&mut Lane> {
+    pub(super) fn by_name(&mut self, provider: &str, account: &str) -> Option<&mut Member> {
         let name = format!("{provider}/{account}");
-        self.lanes.iter_mut().find(|lane| lane.names().any(|known| known == name))
+        self.members.iter_mut().find(|member| member.names().any(|known| known == name))
     }
 
     /// An account's twelve digits, where the configuration has them.
@@ -135,7 +145,7 @@ impl Fleet {
 
     /// Orders that are due and wait for their turn.
     pub(super) fn overdue(&self, now: Now) -> u64 {
-        self.lanes.iter().map(|lane| lane.schedule.overdue(now.wall) as u64).sum()
+        self.members.iter().map(|member| member.dispatcher.overdue(now.wall) as u64).sum()
     }
 }
 
@@ -146,5 +156,6 @@ fn quota(account: &Account, provider: Provider) -> Quota {
         burst: service.quota.burst,
         share: service.share,
         in_flight: service.in_flight,
+        list: service.list.map(|list| (list.rate, list.burst)),
     }
 }

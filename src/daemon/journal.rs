@@ -43,6 +43,14 @@ struct Trouble {
     retry_at: Tick,
 }
 
+/// A scope as it is, with what there is to say of it.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) key: ScopeKey,
+    pub(super) memory: ScopeMemory,
+    pub(super) records: Vec<Record>,
+}
+
 /// What became of a write.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Written {
@@ -85,9 +93,9 @@ impl<S: Store> Journal<S> {
     }
 
     /// What is remembered of a scope changed, and this is to be said of it. Only what is said goes at once.
-    pub(super) fn scope(&mut self, key: ScopeKey, memory: ScopeMemory, records: Vec<Record>, now: Tick) {
-        self.scopes.insert(key, memory);
-        self.records.extend(records);
+    pub(super) fn scope(&mut self, report: Report, now: Tick) {
+        self.scopes.insert(report.key, report.memory);
+        self.records.extend(report.records);
         self.waiting_since.get_or_insert(now);
     }
 

@@ -21,13 +21,18 @@ pub fn path(id: &str) -> String {
 pub fn read(body: &[u8], id: &str) -> Result<ChimeOrder, Unreadable> {
     let order = lenient::outer(body, "PhoneNumberOrder")?;
     lenient::same_id(lenient::text(&order, "PhoneNumberOrderId"), id)?;
-    Ok(describe(&order))
+    Ok(describe(&order, Source::Own))
 }
 
-/// What a `PhoneNumberOrder` says, of one order or in a list.
-fn describe(order: &Object) -> ChimeOrder {
+/// What a row of a list says.
+pub(super) fn listed(order: &Object) -> ChimeOrder {
+    describe(order, Source::List)
+}
+
+/// What a `PhoneNumberOrder` says.
+fn describe(order: &Object, source: Source) -> ChimeOrder {
     ChimeOrder {
-        source: Source::Own,
+        source,
         status: lenient::word(order, "Status", ChimeStatus::parse),
         porting: lenient::text(order, "OrderType") == Some("Porting"),
         numbers: numbers(order),

@@ -25,7 +25,7 @@ const MAX_TOKEN: usize = 100_000;
 const MAX_HOLDERS: usize = 100;
 
 /// The member that holds the rows.
-const LIST: &str = "ListPhoneNumbersSummaryList";
+pub(super) const LIST: &str = "ListPhoneNumbersSummaryList";
 
 /// The body that asks for the ids that hold a number; none if it is no number in E.164, since without a prefix all
 /// numbers of the account would come.

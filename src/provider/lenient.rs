@@ -28,6 +28,9 @@ pub enum Unreadable {
     /// The member that should hold the list is not there, or is no list.
     #[error("the body has no list {0:?}")]
     WithoutList(&'static str),
+    /// The token of the next page is none that could be asked with.
+    #[error("the token of the next page is unusable")]
+    Token,
     /// It describes another order.
     #[error("the answer is about another id: {0:?}")]
     Another(String),

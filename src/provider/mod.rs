@@ -16,6 +16,7 @@ pub mod connect;
 mod holders;
 mod identity;
 mod lenient;
+mod listing;
 pub mod retry_after;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use crate::aws::{Account, Client, Failure, Reply, Service};
 use crate::core::inquiry::{Answer, Errand, Holder};
 use crate::core::observation::{Observation, Outage, Reach, Sighting};
 use crate::core::order::{OrderKey, Provider};
+use crate::core::sweep::Listed;
 
 /// One look to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +44,27 @@ pub struct Ask {
     pub timeout: Duration,
 }
 
+/// One page of a scope's list to be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskPage {
+    /// The service.
+    pub provider: Provider,
+    /// The account that asks, by its name in the configuration.
+    pub account: String,
+    /// The token that the page before gave; `None` is the first page.
+    pub token: Option<String>,
+    /// How long it may take, as for [`Ask`].
+    pub timeout: Duration,
+}
+
 /// Takes looks.
 pub trait Look: Send + Sync + 'static {
     /// Asks the order's service once. Infallible: what goes wrong is an observation too. Only [`Errand::Holders`] is
     /// answered with a page.
     fn look(&self, ask: Ask) -> impl Future<Output = Answer> + Send;
+
+    /// Asks a service once for a page of all that the account has there. Infallible as well.
+    fn page(&self, ask: AskPage) -> impl Future<Output = Listed> + Send;
 
     /// Whether the clock of the service that the account is asked at is known to differ from ours by over two minutes:
     /// then ours may be the wrong one.
@@ -76,9 +94,22 @@ impl Aws {
 
 impl Look for Aws {
     async fn look(&self, ask: Ask) -> Answer {
-        match self.send(&ask).await {
-            Ok(reply) => answer(&ask.key, &ask.errand, &reply),
+        let Ask { key, errand, timeout } = &ask;
+        let sent = match request(key.provider, errand) {
+            Ok(request) => self.send(&key.account, key.provider, request, *timeout).await,
+            Err(senseless) => Err(senseless),
+        };
+        match sent {
+            Ok(reply) => answer(key, errand, &reply),
             Err(observation) => Answer::Observed(observation),
+        }
+    }
+
+    async fn page(&self, ask: AskPage) -> Listed {
+        let request = listing::request(ask.provider, ask.token.as_deref());
+        match self.send(&ask.account, ask.provider, request, ask.timeout).await {
+            Ok(reply) => page(ask.provider, &reply),
+            Err(observation) => Listed::Observed(observation),
         }
     }
 
@@ -95,24 +126,29 @@ impl Look for Aws {
 
 impl Aws {
     /// The service's answer, or why there is none.
-    async fn send(&self, ask: &Ask) -> Result<Reply, Observation> {
-        let Some((account, identity)) = self.accounts.get(&ask.key.account) else {
-            let message = Some(format!("the account {:?} is not configured", ask.key.account));
+    async fn send(
+        &self,
+        account: &str,
+        provider: Provider,
+        request: Request,
+        timeout: Duration,
+    ) -> Result<Reply, Observation> {
+        let Some((account, identity)) = self.accounts.get(account) else {
+            let message = Some(format!("the account {account:?} is not configured"));
             return Err(denied("UnknownAccount", message));
         };
-        let request = request(ask.key.provider, &ask.errand)?;
         let signer = self.client.signer(account).await.map_err(unanswered)?;
-        if let Some(objection) = identity.objection(&self.client, account, &signer, ask.timeout).await {
+        if let Some(objection) = identity.objection(&self.client, account, &signer, timeout).await {
             return Err(objection);
         }
-        let service = match ask.key.provider {
+        let service = match provider {
             Provider::Chime => Service::ChimeVoice,
             Provider::Connect => Service::Connect,
         };
         let sent = match request {
-            Request::Get(path) => self.client.get(account, &signer, service, &path, ask.timeout).await,
+            Request::Get(path) => self.client.get(account, &signer, service, &path, timeout).await,
             Request::Post(path, json) => {
-                self.client.post_json(account, &signer, service, path, json, ask.timeout).await
+                self.client.post_json(account, &signer, service, path, json, timeout).await
             }
         };
         sent.map_err(unanswered)
@@ -157,6 +193,17 @@ pub fn answer(key: &OrderKey, errand: &Errand, reply: &Reply) -> Answer {
                 Ok(page) => Answer::Page(page),
                 Err(unreadable) => Answer::Observed(malformed(unreadable.to_string())),
             },
+        },
+    }
+}
+
+/// What an answer says of the scope's list.
+pub fn page(provider: Provider, reply: &Reply) -> Listed {
+    match classify::classify(provider, reply) {
+        Verdict::Ruled(observation) => Listed::Observed(observation),
+        Verdict::Described => match listing::read(provider, &reply.body) {
+            Ok(page) => Listed::Page(page),
+            Err(unreadable) => Listed::Observed(listing::unreadable(&unreadable)),
         },
     }
 }

@@ -159,9 +159,7 @@ impl Store for MemoryStore {
             provider: order.watch.key.provider,
             account: order.watch.key.account.clone(),
             region: order.watch.key.region.clone(),
-            due_at: order.looked.due_at,
-            wake_at: order.looked.wake_at,
-            answered_at: order.looked.answered_at,
+            looked: order.looked,
         };
         Ok(self.inner().tracked(after).map(place).take(size(limit)).collect())
     }

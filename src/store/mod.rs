@@ -97,12 +97,8 @@ pub struct Scheduled {
     pub account: String,
     /// The region.
     pub region: String,
-    /// When the next look is wanted.
-    pub due_at: Option<Timestamp>,
-    /// When a time that matters comes.
-    pub wake_at: Option<Timestamp>,
-    /// When the service last said something of it.
-    pub answered_at: Option<Timestamp>,
+    /// When it wants a look, and how urgently.
+    pub looked: Looked,
 }
 
 /// An event on its way to a sink.

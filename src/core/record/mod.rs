@@ -110,7 +110,8 @@ record! {
     remaining_s: u64,
     /// Seconds that it took or lasted.
     duration_s: u64,
-    /// Seconds after `due_at` that it was said, where that is one or more.
+    /// Seconds after `due_at` that it was said, where that is one or more; of an overloaded scope, after which all that is
+    /// due will have been looked at.
     lateness_s: u64,
     /// Looks a second.
     rate: f64,
@@ -379,6 +380,11 @@ pub fn of_scope(
             record.clock_offset_s = *clock_offset_s;
         }
         ScopeEvent::Suspect { missing } => record.orders = Some(*missing),
+        ScopeEvent::Overloaded { lane: _, due, lateness, rate } => {
+            record.overdue = Some(*due);
+            record.lateness_s = Some(lateness.as_secs());
+            record.rate = Some(*rate);
+        }
         ScopeEvent::Recovered { duration, .. } => record.duration_s = Some(duration.as_secs()),
     }
     record.message = message::of_scope(scope, account, event);

@@ -19,6 +19,7 @@ use super::observation::{Observation, Outage, Reach};
 use super::order::Stream;
 use super::state::Order;
 use super::suspicion::Suspicion;
+use super::sweep::Length;
 use super::time::{Now, Tick, Timestamp};
 
 /// A scope is called throttled until this long after its last 429.
@@ -47,13 +48,27 @@ pub struct Quota {
     pub share: f64,
     /// The bound on looks in flight, if it is set.
     pub in_flight: Option<u32>,
+    /// A second bucket that calls of lists draw on too, if there is one: calls a second, and burst.
+    pub list: Option<(f64, u32)>,
+}
+
+/// What a call asks for: which buckets have to admit it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// One order or number.
+    Look,
+    /// A page of a list.
+    List,
 }
 
 /// One scope.
 #[derive(Debug)]
 pub struct Scope {
     key: ScopeKey,
+    /// The bucket that every call draws on.
     limiter: Limiter,
+    /// The one that calls of lists draw on too.
+    lists: Option<Limiter>,
     breaker: Breaker,
     in_flight_most: usize,
     generation: u64,
@@ -117,6 +132,7 @@ impl Scope {
             breaker: Breaker::new(key.stream()),
             key,
             limiter,
+            lists: quota.list.map(|(rate, burst)| Limiter::cold(rate, burst, quota.share, now.tick)),
             in_flight_most: quota.in_flight.map_or(by_rate, |most| usize::try_from(most).unwrap_or(by_rate)),
             generation: 0,
             throttled: None,
@@ -135,8 +151,11 @@ impl Scope {
             memory.throttled.map(|spell| Spell { since: spell.since, last: spell.last.min(now.wall) });
         let hold = memory.hold_until.map_or(Duration::ZERO, |until| until.since(now.wall).min(HOLD_MOST));
         let hold_until = if hold.is_zero() { Tick::ZERO } else { now.tick.plus(hold) };
-        let arrival = now.tick.plus(memory.arrival_at.since(now.wall));
-        self.limiter.resume(memory.rate, arrival, hold_until, now.tick);
+        let arrival = |at: Timestamp| now.tick.plus(at.since(now.wall));
+        self.limiter.resume(memory.rate, arrival(memory.arrival_at), hold_until, now.tick);
+        if let (Some(lists), Some(bucket)) = (&mut self.lists, memory.lists) {
+            lists.resume(bucket.rate, arrival(bucket.arrival_at), hold_until, now.tick);
+        }
         if memory.unavailable_since.is_some() {
             self.unavailable_since = memory.unavailable_since;
             self.breaker.resume_open(now.tick);
@@ -158,6 +177,12 @@ impl Scope {
             denied_since: self.denied.map(|denial| denial.since),
             suspect_since: self.suspicion.raised(),
             accepted_at: self.suspicion.accepted(),
+            lists: self
+                .lists
+                .as_ref()
+                .map(|lists| Bucket { rate: lists.rate(), arrival_at: wall(lists.arrival()) }),
+            length: None,
+            overloaded_since: None,
         }
     }
 
@@ -199,9 +224,27 @@ impl Scope {
         if from > now { Grant::From(from) } else { grant }
     }
 
-    /// A look that was granted starts.
-    pub fn started(&mut self, who: Stream, grant: Grant, now: Tick) {
+    /// The earliest time at which a call of a list may start, as far as its own bucket is concerned.
+    pub fn lists_ready_at(&self, now: Tick) -> Tick {
+        self.lists.as_ref().map_or(Tick::ZERO, |lists| lists.ready_at(now))
+    }
+
+    /// Calls a second, as learned.
+    pub fn rate(&self) -> f64 {
+        self.limiter.rate()
+    }
+
+    /// Until when every call waits for the quota's sake.
+    pub fn hold_until(&self) -> Tick {
+        self.limiter.hold_until()
+    }
+
+    /// A call that was granted starts. Pages are asked for in the name of the scope itself.
+    pub fn started(&mut self, who: Stream, call: Call, grant: Grant, now: Tick) {
         self.limiter.take(now);
+        if let (Call::List, Some(lists)) = (call, &mut self.lists) {
+            lists.take(now);
+        }
         match grant {
             Grant::Probe => self.breaker.probe_started(who),
             Grant::ProbeCredentials => {
@@ -225,6 +268,7 @@ impl Scope {
     pub fn hear(
         &mut self,
         order: &Order,
+        call: Call,
         observation: Observation,
         (tracked, looked_at): (usize, usize),
         now: Now,
@@ -232,7 +276,20 @@ impl Scope {
         let who = order.stream();
         let mut heard = Heard { observation: self.judge(who, observation), ..Heard::default() };
         self.weigh_absence(order, &mut heard, tracked, now);
-        heard.events.extend(self.answered(who, &heard.observation, looked_at, now));
+        heard.events.extend(self.answered(who, call, Some(&heard.observation), looked_at, now));
+        heard
+    }
+
+    /// A page of the scope's list came, or did not. What is the matter with the list alone is not the scope's affair.
+    pub fn hear_page(&mut self, failed: Option<&Observation>, looked_at: usize, now: Now) -> Vec<ScopeEvent> {
+        let trouble = failed.filter(|failed| failed.is_of_the_scope());
+        self.answered(self.key.stream(), Call::List, trouble, looked_at, now)
+    }
+
+    /// An order was in a page of the scope's list: it is there.
+    pub fn hear_listed(&mut self, order: &Order, now: Now) -> Heard {
+        let mut heard = Heard::default();
+        self.end_suspicion(order, &mut heard, now);
         heard
     }
 
@@ -260,12 +317,7 @@ impl Scope {
                 let raised = verdict.raised_by.map(|missing| ScopeEvent::Suspect { missing: missing as u64 });
                 heard.events.extend(raised);
             }
-            Observation::Seen(_) => {
-                if let Some((since, again)) = self.suspicion.seen(order.stream(), doubted, now) {
-                    heard.events.push(recovered(Condition::Suspect, since, now));
-                    heard.again = again;
-                }
-            }
+            Observation::Seen(_) => self.end_suspicion(order, heard, now),
             Observation::Missing { .. } => {
                 heard.wants_witness = self.suspicion.says_nothing(order.stream(), order.is_gone());
             }
@@ -275,6 +327,15 @@ impl Scope {
             | Observation::Denied { .. }
             | Observation::Malformed { .. }
             | Observation::Elapsed => {}
+        }
+    }
+
+    /// An order was seen: if it went missing with the others, they are not another account's.
+    fn end_suspicion(&mut self, order: &Order, heard: &mut Heard, now: Now) {
+        let doubted = order.state.absence.since().is_some();
+        if let Some((since, again)) = self.suspicion.seen(order.stream(), doubted, now) {
+            heard.events.push(recovered(Condition::Suspect, since, now));
+            heard.again = again;
         }
     }
 
@@ -307,17 +368,18 @@ impl Scope {
         }
     }
 
-    /// A look ended. `orders` is how many the scope looks at.
+    /// A call ended; without an observation it was a page. `orders` is how many the scope looks at.
     fn answered(
         &mut self,
         who: Stream,
-        observation: &Observation,
+        call: Call,
+        observation: Option<&Observation>,
         orders: usize,
         now: Now,
     ) -> Vec<ScopeEvent> {
         let mut events = Vec::new();
         match observation {
-            Observation::Unavailable { outage, retry_after } => {
+            Some(Observation::Unavailable { outage, retry_after }) => {
                 self.end_credential_probe(now.tick);
                 if let Turn::Opened(wait) = self.breaker.outage(who, orders, *retry_after, now.tick) {
                     self.unavailable_since = Some(now.wall);
@@ -325,9 +387,9 @@ impl Scope {
                 }
                 return events;
             }
-            Observation::Throttled { retry_after, .. } => {
+            Some(Observation::Throttled { retry_after, .. }) => {
                 self.end_credential_probe(now.tick);
-                let hold = self.limiter.refused(*retry_after, now.tick);
+                let hold = self.refused(call, *retry_after, now.tick);
                 if let Some(spell) = &mut self.throttled {
                     spell.last = now.wall;
                 } else {
@@ -335,7 +397,7 @@ impl Scope {
                     events.push(ScopeEvent::Throttled { hold, rate: self.limiter.rate() });
                 }
             }
-            Observation::Denied { reach: Reach::Scope, code, message, clock_offset_s } => {
+            Some(Observation::Denied { reach: Reach::Scope, code, message, clock_offset_s }) => {
                 let probe_at = now.tick.plus(DENIED_PROBE);
                 if let Some(denial) = &mut self.denied {
                     *denial = Denial { since: denial.since, probe_at, probing: false };
@@ -345,15 +407,15 @@ impl Scope {
                     events.push(ScopeEvent::Denied { code, reason, clock_offset_s: *clock_offset_s });
                 }
             }
-            Observation::Seen(_) | Observation::Missing { .. } | Observation::Elsewhere(_) => {
-                self.limiter.answered(now.tick);
+            None | Some(Observation::Seen(_) | Observation::Missing { .. } | Observation::Elsewhere(_)) => {
+                self.not_refused(call, now.tick);
                 events.extend(self.end_denial(now));
             }
-            Observation::Malformed { .. } | Observation::Denied { reach: Reach::Order, .. } => {
-                self.limiter.answered(now.tick);
+            Some(Observation::Malformed { .. } | Observation::Denied { reach: Reach::Order, .. }) => {
+                self.not_refused(call, now.tick);
                 self.end_credential_probe(now.tick);
             }
-            Observation::Elapsed => return events,
+            Some(Observation::Elapsed) => return events,
         }
         if self.breaker.answered(who, orders, now.tick) == Turn::Closed {
             self.limiter.slow_start(now.tick);
@@ -362,6 +424,25 @@ impl Scope {
             );
         }
         events
+    }
+
+    /// A 429: which bucket is empty the service does not say, and it is the narrower one as a rule. Everything waits.
+    fn refused(&mut self, call: Call, retry_after: Option<Duration>, now: Tick) -> Duration {
+        match (call, &mut self.lists) {
+            (Call::List, Some(lists)) => {
+                let hold = lists.refused(retry_after, now);
+                self.limiter.hold(now.plus(hold));
+                hold
+            }
+            (Call::Look, _) | (Call::List, None) => self.limiter.refused(retry_after, now),
+        }
+    }
+
+    fn not_refused(&mut self, call: Call, now: Tick) {
+        self.limiter.answered(now);
+        if let (Call::List, Some(lists)) = (call, &mut self.lists) {
+            lists.answered(now);
+        }
     }
 
     /// What the time brings: five minutes without a 429.
@@ -395,7 +476,7 @@ impl Scope {
     }
 }
 
-fn recovered(condition: Condition, since: Timestamp, now: Now) -> ScopeEvent {
+pub(super) fn recovered(condition: Condition, since: Timestamp, now: Now) -> ScopeEvent {
     ScopeEvent::Recovered { condition, duration: now.wall.since(since) }
 }
 
@@ -420,6 +501,21 @@ pub struct ScopeMemory {
     pub suspect_since: Option<Timestamp>,
     /// When a person last said that what is missing is gone.
     pub accepted_at: Option<Timestamp>,
+    /// The second bucket of list calls.
+    pub lists: Option<Bucket>,
+    /// How long the scope's list was when it was last read.
+    pub length: Option<Length>,
+    /// Since when there is more to do than the quota allows.
+    pub overloaded_since: Option<Timestamp>,
+}
+
+/// What is remembered of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// The learned rate, calls a second.
+    pub rate: f64,
+    /// The limiter's theoretical arrival time.
+    pub arrival_at: Timestamp,
 }
 
 /// A condition that lasts.

@@ -21,7 +21,7 @@ fn who(n: u32) -> Stream {
 
 fn scope() -> Scope {
     let key = ScopeKey { provider: Provider::Connect, account: "a".into(), region: "r".into() };
-    Scope::new(key, Quota { rate: 2.0, burst: 5, share: 1.0, in_flight: None }, at(0))
+    Scope::new(key, Quota { rate: 2.0, burst: 5, share: 1.0, in_flight: None, list: None }, at(0))
 }
 
 fn seen() -> Observation {
@@ -48,9 +48,9 @@ fn names(events: &[ScopeEvent]) -> Vec<&'static str> {
 fn a_429_holds_the_whole_scope_and_is_said_once() {
     let mut scope = scope();
     assert_eq!(scope.grant(0, at(0).tick), Grant::Look);
-    assert_eq!(names(&scope.answered(who(1), &throttled(), 9, at(0))), ["scope.throttled"]);
+    assert_eq!(names(&scope.answered(who(1), Call::Look, Some(&throttled()), 9, at(0))), ["scope.throttled"]);
     assert_eq!(scope.grant(0, at(1).tick), Grant::From(at(7).tick));
-    assert!(scope.answered(who(2), &throttled(), 9, at(1)).is_empty());
+    assert!(scope.answered(who(2), Call::Look, Some(&throttled()), 9, at(1)).is_empty());
     assert!(!scope.breaker.is_open(), "a 429 is no outage");
     assert_eq!(scope.tell_time(at(300)), None);
     assert_eq!(scope.tell_time(at(301)).map(|event| event.condition()), Some(Condition::Throttled));
@@ -61,24 +61,30 @@ fn a_429_holds_the_whole_scope_and_is_said_once() {
 fn an_outage_leaves_the_rate_and_ends_with_one_recovery() {
     let mut scope = scope();
     let rate = scope.limiter.rate();
-    let said: Vec<_> = (0..8).flat_map(|n| scope.answered(who(n), &unavailable(), 9, at(n.into()))).collect();
+    let said: Vec<_> = (0..8)
+        .flat_map(|n| scope.answered(who(n), Call::Look, Some(&unavailable()), 9, at(n.into())))
+        .collect();
     assert_eq!(names(&said), ["scope.unavailable"]);
     assert!((scope.limiter.rate() - rate).abs() < 1e-9);
-    let said: Vec<_> = (0..5).flat_map(|n| scope.answered(who(n), &seen(), 9, at(100))).collect();
+    let said: Vec<_> =
+        (0..5).flat_map(|n| scope.answered(who(n), Call::Look, Some(&seen()), 9, at(100))).collect();
     assert_eq!(names(&said), ["scope.recovered"]);
 }
 
 #[test]
 fn refused_credentials_stop_the_scope_but_for_a_probe_every_five_minutes() {
     let mut scope = scope();
-    assert_eq!(names(&scope.answered(who(1), &denied(Reach::Scope), 9, at(0))), ["scope.denied"]);
+    assert_eq!(
+        names(&scope.answered(who(1), Call::Look, Some(&denied(Reach::Scope)), 9, at(0))),
+        ["scope.denied"]
+    );
     assert_eq!(scope.grant(0, at(1).tick), Grant::From(at(300).tick));
     assert_eq!(scope.grant(0, at(300).tick), Grant::ProbeCredentials);
-    scope.started(who(1), Grant::ProbeCredentials, at(300).tick);
+    scope.started(who(1), Call::Look, Grant::ProbeCredentials, at(300).tick);
     assert_eq!(scope.grant(1, at(301).tick), Grant::AfterAnswer);
-    assert!(scope.answered(who(1), &denied(Reach::Scope), 9, at(301)).is_empty());
+    assert!(scope.answered(who(1), Call::Look, Some(&denied(Reach::Scope)), 9, at(301)).is_empty());
     assert_eq!(scope.grant(0, at(302).tick), Grant::From(at(601).tick));
-    assert_eq!(names(&scope.answered(who(1), &seen(), 9, at(601))), ["scope.recovered"]);
+    assert_eq!(names(&scope.answered(who(1), Call::Look, Some(&seen()), 9, at(601))), ["scope.recovered"]);
     assert_eq!(scope.grant(0, at(602).tick), Grant::Look);
 }
 
@@ -108,7 +114,7 @@ fn looks_in_flight_are_bounded() {
 #[test]
 fn a_restart_remembers_hold_outage_and_denial_and_bounds_them() {
     let mut before = scope();
-    before.answered(who(1), &throttled(), 9, at(0));
+    before.answered(who(1), Call::Look, Some(&throttled()), 9, at(0));
     before.next_generation();
     let memory = before.memory(at(1));
     let mut after = scope();
@@ -150,7 +156,7 @@ fn look_for(scope: &mut Scope, orders: &mut [Order], from: u64) -> (Vec<&'static
     let (mut said, mut believed) = (Vec::new(), Vec::new());
     for (order, second) in orders.iter_mut().zip(from..) {
         let now = at(second);
-        let heard = scope.hear(order, missing(), (9, 9), now);
+        let heard = scope.hear(order, Call::Look, missing(), (9, 9), now);
         said.extend(names(&heard.events));
         believed.push(heard.observation == missing());
         *order = look::apply(order, &heard.observation, None, now.wall).order;
@@ -169,9 +175,9 @@ fn a_scope_that_goes_missing_is_suspect_until_one_of_it_is_seen() {
     assert_eq!(look_for(&mut scope, &mut orders, 1100), (vec![], vec![false; 4]));
     let suspect = |order: &Order| matches!(order.state.absence, Absence::Suspect { .. });
     assert!(orders.iter().all(suspect), "{orders:?}");
-    let whole = scope.hear(&order(8), seen(), (9, 9), at(1200));
+    let whole = scope.hear(&order(8), Call::Look, seen(), (9, 9), at(1200));
     assert_eq!((names(&whole.events), whole.again), (vec![], vec![]), "it was never missing");
-    let back = scope.hear(&orders[1], seen(), (9, 9), at(1300));
+    let back = scope.hear(&orders[1], Call::Look, seen(), (9, 9), at(1300));
     assert_eq!(
         back.events,
         [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_secs(298) }]
@@ -184,13 +190,13 @@ fn a_scope_that_goes_missing_is_suspect_until_one_of_it_is_seen() {
 #[test]
 fn the_second_look_is_believed_if_a_witness_was_seen_since_the_first() {
     let (mut scope, mut orders) = (scope(), (0..1).map(order).collect::<Vec<_>>());
-    let first = scope.hear(&orders[0], missing(), (9, 9), at(1000));
+    let first = scope.hear(&orders[0], Call::Look, missing(), (9, 9), at(1000));
     assert!(
         first.wants_witness && !scope.may_witness(orders[0].stream()) && scope.may_witness(order(8).stream())
     );
     orders[0] = look::apply(&orders[0], &first.observation, None, at(1000).wall).order;
     assert_eq!(look_for(&mut scope, &mut orders.clone(), 1060), (vec![], vec![false]));
-    scope.hear(&order(8), seen(), (9, 9), at(1061));
+    scope.hear(&order(8), Call::Look, seen(), (9, 9), at(1061));
     assert_eq!(look_for(&mut scope, &mut orders, 1062), (vec![], vec![true]));
 }
 
@@ -234,7 +240,7 @@ fn a_suspicion_and_its_acceptance_outlive_a_restart() {
     let mut after = restarted(&before);
     assert_eq!(look_for(&mut after, &mut orders, 1100), (vec![], vec![false; 4]), "it is not said again");
     let mut seen_after = restarted(&before);
-    let heard = seen_after.hear(&orders[0], seen(), (9, 9), at(1202));
+    let heard = seen_after.hear(&orders[0], Call::Look, seen(), (9, 9), at(1202));
     assert_eq!(
         heard.events,
         [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_secs(200) }]
@@ -256,16 +262,21 @@ fn an_answer_of_who_holds_a_number_is_a_success() {
     for elsewhere in found {
         let answer = || Observation::Elsewhere(elsewhere.clone());
         let (mut scope, nine) = (scope(), (0..9).map(order).collect::<Vec<_>>());
-        let down = nine.iter().flat_map(|order| scope.hear(order, unavailable(), (9, 9), at(1)).events);
+        let down =
+            nine.iter().flat_map(|order| scope.hear(order, Call::Look, unavailable(), (9, 9), at(1)).events);
         assert_eq!(names(&down.collect::<Vec<_>>()), ["scope.unavailable"]);
-        let up = nine.iter().flat_map(|order| scope.hear(order, answer(), (9, 9), at(100)).events);
+        let up =
+            nine.iter().flat_map(|order| scope.hear(order, Call::Look, answer(), (9, 9), at(100)).events);
         assert_eq!(names(&up.collect::<Vec<_>>()), ["scope.recovered"], "{elsewhere:?}");
-        scope.hear(&nine[0], denied(Reach::Scope), (9, 9), at(200));
-        assert_eq!(names(&scope.hear(&nine[0], answer(), (9, 9), at(600)).events), ["scope.recovered"]);
+        scope.hear(&nine[0], Call::Look, denied(Reach::Scope), (9, 9), at(200));
+        assert_eq!(
+            names(&scope.hear(&nine[0], Call::Look, answer(), (9, 9), at(600)).events),
+            ["scope.recovered"]
+        );
         // The learned rate rises with it.
-        scope.hear(&nine[0], throttled(), (9, 9), at(700));
+        scope.hear(&nine[0], Call::Look, throttled(), (9, 9), at(700));
         let rate = scope.limiter.rate();
-        (0..9).for_each(|n| drop(scope.hear(&nine[0], answer(), (9, 9), at(710 + n))));
+        (0..9).for_each(|n| drop(scope.hear(&nine[0], Call::Look, answer(), (9, 9), at(710 + n))));
         assert!(scope.limiter.rate() > rate, "{elsewhere:?}");
     }
 }
@@ -275,7 +286,7 @@ fn an_inquiry_neither_ends_a_suspicion_nor_a_row_of_refusals() {
     let (mut scope, mut orders) = (scope(), (0..4).map(order).collect::<Vec<_>>());
     look_for(&mut scope, &mut orders, 1000);
     let nobody = || Observation::Elsewhere(Elsewhere::Nobody);
-    assert!(scope.hear(&orders[0], nobody(), (9, 9), at(1100)).events.is_empty());
+    assert!(scope.hear(&orders[0], Call::Look, nobody(), (9, 9), at(1100)).events.is_empty());
     assert!(scope.suspicion.raised().is_some());
     scope.judge(who(1), denied(Reach::Order));
     scope.judge(who(2), denied(Reach::Order));

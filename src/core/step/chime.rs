@@ -44,7 +44,7 @@ pub(super) fn seen(draft: &mut Draft, sighting: &ChimeOrder) {
 }
 
 /// Whether a list tells a step back from an end: lists may be behind, so that is believed of an own look only.
-pub(in super::super) fn steps_back_in_list(order: &Order, sighting: &ChimeOrder) -> bool {
+pub fn steps_back_in_list(order: &Order, sighting: &ChimeOrder) -> bool {
     let Subject::Chime(known) = &order.state.subject else { return false };
     let told = sighting.status.as_ref().and_then(|word| word.known);
     let order_back = known.status.is_some_and(ChimeStatus::is_terminal)

@@ -16,7 +16,7 @@ mod number;
 #[cfg(test)]
 mod tests;
 
-pub(super) use self::chime::steps_back_in_list;
+pub use self::chime::steps_back_in_list;
 use super::event::{Attention, NumberStatus, OrderEvent};
 use super::inquiry;
 use super::observation::{ChimeStatus, Elsewhere, Observation, Reach, Sighting};

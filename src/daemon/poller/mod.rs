@@ -10,6 +10,7 @@
 //! repeated look writes nothing.
 
 mod answers;
+mod pages;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -22,16 +23,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::fleet::{Fleet, Lane};
+use super::fleet::{Fleet, Member};
 use super::journal::{Journal, Written};
 use crate::clock::Clock;
+use crate::core::agenda::Agenda;
+use crate::core::dispatch::Dispatch;
 use crate::core::event::DaemonEvent;
 use crate::core::inquiry::{Answer, Errand, Inquiry};
 use crate::core::order::Stream;
 use crate::core::record::Style;
-use crate::core::schedule::Schedule;
-use crate::core::scope::Grant;
-use crate::core::state::Order;
+use crate::core::schedule::By;
+use crate::core::state::{Looked, Order};
+use crate::core::sweep::Listed;
 use crate::core::time::{Now, Timestamp};
 use crate::provider::{Ask, Look};
 use crate::store::{Change, Scheduled, Store, StoreError};
@@ -104,6 +107,15 @@ struct Flight {
     void: bool,
 }
 
+/// A call that has its answer.
+#[derive(Debug)]
+enum Landed {
+    /// For an order.
+    Look { who: Stream, asked_at: Timestamp, answer: Answer },
+    /// A page of the list of a scope, by its place in the fleet.
+    Page { place: usize, asked_at: Timestamp, listed: Listed },
+}
+
 /// The loop's state.
 #[derive(Debug)]
 pub(super) struct Poller<S, L, C> {
@@ -112,11 +124,11 @@ pub(super) struct Poller<S, L, C> {
     clock: Arc<C>,
     fleet: Fleet,
     journal: Journal<S>,
-    wakes: Schedule,
+    wakes: Agenda,
     flying: HashMap<Stream, Flight>,
     /// Questions after who else holds a number, between two of their requests.
     inquiries: HashMap<Stream, Inquiry>,
-    looks: JoinSet<(Stream, Timestamp, Answer)>,
+    looks: JoinSet<Landed>,
     /// The time of the turn before.
     before: Now,
     style: Style,
@@ -138,7 +150,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             clock,
             fleet,
             journal,
-            wakes: Schedule::default(),
+            wakes: Agenda::default(),
             flying: HashMap::new(),
             inquiries: HashMap::new(),
             looks: JoinSet::new(),
@@ -155,16 +167,17 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             return;
         }
         // By a clock that was ahead, or by this one before it went back: then a stored time says nothing.
-        let ahead = order.answered_at.is_none_or(|answered| answered > now);
-        let due_at = order.due_at.map(|due| if ahead { now.min(due) } else { due.min(now.plus(ceiling)) });
-        if let (Some(lane), Some(due)) = (self.fleet.home(order.stream), due_at)
-            && (self.once.is_none() || due <= now)
+        let looked = order.looked;
+        let ahead = looked.answered_at.is_none_or(|answered| answered > now);
+        let bound = |due: Timestamp| if ahead { now.min(due) } else { due.min(now.plus(ceiling)) };
+        let once = self.once.is_some();
+        let mut looked = Looked { due_at: looked.due_at.map(bound), ..looked };
+        if let Some(member) = self.fleet.home(order.stream)
+            && (!once || looked.due_at.is_some_and(|due| due <= now))
         {
-            lane.schedule.request(order.stream, due);
+            member.dispatcher.place(order.stream, &mut looked, By::Either, now);
         }
-        if let Some(wake) = order.wake_at.filter(|wake| self.once.is_none() || *wake <= now) {
-            self.wakes.request(order.stream, wake);
-        }
+        self.wakes.set(order.stream, looked.wake_at.filter(|wake| !once || *wake <= now));
     }
 
     /// Tracked orders.
@@ -206,7 +219,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         }
         self.land().await?;
         if let Some(once) = &mut self.once {
-            let left: usize = self.fleet.lanes.iter().map(|lane| lane.schedule.len()).sum();
+            let left: usize = self.fleet.members.iter().map(|member| member.dispatcher.looked_at()).sum();
             once.unanswered += left as u64;
         }
         Ok(Finish { unanswered: self.once.as_ref().map_or(0, |once| once.unanswered), undelivered: false })
@@ -231,13 +244,10 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
 
     /// A person says that what is missing from a scope is gone.
     fn accept(&mut self, provider: &str, account: &str, now: Now) -> Accepted {
-        let known = self.fleet.lanes.iter().flat_map(Lane::names).collect();
-        let Some(lane) = self.fleet.by_name(provider, account) else { return Accepted::Unknown { known } };
-        let Some(heard) = lane.scope.accept(now) else { return Accepted::NotSuspect };
-        let records = lane.records(heard.events, now);
-        let memory = lane.scope.memory(now);
-        heard.again.iter().for_each(|again| lane.schedule.hasten(*again, now.wall));
-        self.journal.scope(lane.scope.key().clone(), memory, records, now.tick);
+        let known = self.fleet.members.iter().flat_map(Member::names).collect();
+        let Some(member) = self.fleet.by_name(provider, account) else { return Accepted::Unknown { known } };
+        let Some(heard) = member.dispatcher.accept(now) else { return Accepted::NotSuspect };
+        self.journal.scope(member.report(heard.events, now), now.tick);
         Accepted::Yes { orders: heard.again.len() as u64 }
     }
 
@@ -249,14 +259,21 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             return Ok(());
         }
         let mut granted = Vec::new();
-        for lane in &mut self.fleet.lanes {
-            while let Some((who, grant)) =
-                next(&lane.scope.grant(lane.schedule.in_flight(), now.tick), &mut lane.schedule, now)
-            {
-                lane.scope.started(who, grant, now.tick);
-                granted.push(who);
-                if grant == Grant::ProbeCredentials {
-                    lane.accounts.iter().for_each(|account| self.look.refresh(&account.name));
+        for (place, member) in self.fleet.members.iter_mut().enumerate() {
+            while let Some(dispatch) = member.dispatcher.next(now) {
+                match dispatch {
+                    Dispatch::Look { who, fresh_credentials } => {
+                        granted.push(who);
+                        if fresh_credentials {
+                            member.accounts.iter().for_each(|account| self.look.refresh(&account.name));
+                        }
+                    }
+                    Dispatch::Page { token } => {
+                        let (look, ask, asked_at) = (Arc::clone(&self.look), member.ask(token), now.wall);
+                        self.looks.spawn(async move {
+                            Landed::Page { place, asked_at, listed: look.page(ask).await }
+                        });
+                    }
                 }
             }
         }
@@ -284,24 +301,21 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 timeout: order.watch.terms.policy.poll.timeout,
             };
             let (look, asked_at) = (Arc::clone(&self.look), now.wall);
-            self.looks.spawn(async move { (who, asked_at, look.look(ask).await) });
+            self.looks.spawn(async move { Landed::Look { who, asked_at, answer: look.look(ask).await } });
             self.flying.insert(who, Flight { order, inquiry, void: false });
         }
         for who in granted.iter().filter(|who| !self.flying.contains_key(who)) {
             tracing::error!(order = %who, "a scheduled order is not in the store");
-            if let Some(lane) = self.fleet.home(*who) {
-                lane.scope.abandoned(*who);
-                lane.schedule.finished(*who);
+            if let Some(member) = self.fleet.home(*who) {
+                member.dispatcher.abandoned(*who, None);
             }
         }
     }
 
     fn put_off(&mut self, who: &[Stream], until: Timestamp) {
         for who in who {
-            if let Some(lane) = self.fleet.home(*who) {
-                lane.scope.abandoned(*who);
-                lane.schedule.finished(*who);
-                lane.schedule.request(*who, until);
+            if let Some(member) = self.fleet.home(*who) {
+                member.dispatcher.abandoned(*who, Some(until));
             }
         }
     }
@@ -318,7 +332,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     }
 
     /// An answer and those that came with it.
-    fn gather(&mut self, first: Joined) -> Vec<(Stream, Timestamp, Answer)> {
+    fn gather(&mut self, first: Joined) -> Vec<Landed> {
         let mut answers = Vec::new();
         let mut next = Some(first);
         while let Some(joined) = next {
@@ -347,16 +361,16 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             if let Some(flight) = self.flying.get_mut(&who) {
                 flight.void = true;
             }
-            self.wakes.request(who, now.wall);
-            if let Some(lane) = self.fleet.home(who) {
-                lane.schedule.request(who, now.wall);
+            self.wakes.set(who, Some(now.wall));
+            if let Some(member) = self.fleet.home(who) {
+                member.dispatcher.look_at(who, now.wall);
             }
         }
         Ok(())
     }
 
     fn is_idle(&self) -> bool {
-        self.looks.is_empty() && self.fleet.lanes.iter().all(|lane| lane.schedule.is_empty())
+        self.looks.is_empty() && self.fleet.members.iter().all(|member| member.dispatcher.looked_at() == 0)
     }
 
     /// Looks in flight get a moment to end, then are dropped; what they brought is written. One round ends early only
@@ -387,14 +401,4 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     }
 }
 
-type Joined = Result<(Stream, Timestamp, Answer), tokio::task::JoinError>;
-
-/// The order that a grant is for.
-fn next(grant: &Grant, schedule: &mut Schedule, now: Now) -> Option<(Stream, Grant)> {
-    let who = match grant {
-        Grant::Look => schedule.take_due(now.wall),
-        Grant::Probe | Grant::ProbeCredentials => schedule.take_first(),
-        Grant::From(_) | Grant::AfterAnswer => None,
-    };
-    who.map(|who| (who, *grant))
-}
+type Joined = Result<Landed, tokio::task::JoinError>;

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::{BATCH_MOST, CLOCK_STEP, Poller, SLEEP_MOST};
+use super::{BATCH_MOST, CLOCK_STEP, Poller, SLEEP_MOST, answers};
 use crate::clock::Clock;
 use crate::core::observation::Observation;
 use crate::core::order::Stream;
-use crate::core::scope::Grant;
 use crate::core::state::Order;
 use crate::core::step::Step;
 use crate::core::time::{Now, Tick, Timestamp};
@@ -25,7 +24,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 back_s = back.as_secs(),
                 "the clock went back; looks come when they would have come"
             );
-            self.fleet.lanes.iter_mut().for_each(|lane| lane.schedule.move_back(back));
+            self.fleet.members.iter_mut().for_each(|member| member.dispatcher.move_back(back));
         }
         self.before = now;
     }
@@ -33,10 +32,10 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     /// Marks, ends of windows and stalls that are due; what scopes have to say; bookkeeping that has waited enough.
     pub(super) async fn tell_time(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        for lane in &mut self.fleet.lanes {
-            if let Some(event) = lane.scope.tell_time(now) {
-                let records = lane.records(vec![event], now);
-                self.journal.scope(lane.scope.key().clone(), lane.scope.memory(now), records, now.tick);
+        for member in &mut self.fleet.members {
+            let events = member.dispatcher.tell_time(now);
+            if !events.is_empty() {
+                self.journal.scope(member.report(events, now), now.tick);
             }
         }
         if self.journal.blocked_until().is_some_and(|until| until > now.tick) {
@@ -73,11 +72,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             Ok(orders) => orders,
             Err(StoreError::Failing(cause)) => {
                 tracing::error!(cause = %cause, "orders cannot be read; what is due of them is put off");
-                for who in due {
-                    self.wakes.finished(*who);
-                    if self.once.is_none() {
-                        self.wakes.request(*who, now.wall.plus(SLEEP_MOST));
-                    }
+                if self.once.is_none() {
+                    due.iter().for_each(|who| self.wakes.set(*who, Some(now.wall.plus(SLEEP_MOST))));
                 }
                 return Ok(());
             }
@@ -88,31 +84,35 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         for order in orders {
             let who = order.stream();
             let first = cadence::look_first(&order, now.wall).filter(|_| self.once.is_none());
-            let step = if let Some(looked) = first {
-                self.hasten(who, now.wall);
+            let mut step = if let Some(looked) = first {
                 Step { order: Order { looked, ..order.clone() }, events: Vec::new() }
             } else {
                 let order = Order { clock_in_doubt: true, ..order.clone() };
                 look::apply(&order, &Observation::Elapsed, None, now.wall)
             };
-            self.wakes.finished(who);
-            if let Some(wake) = step.order.looked.wake_at.filter(|_| self.once.is_none()) {
-                self.wakes.request(who, wake);
+            if self.once.is_none() {
+                self.wakes.set(who, step.order.looked.wake_at);
+                self.place_anew(&order, &mut step.order, now.wall);
             }
             if let Some(flying) = self.flying.get_mut(&who) {
                 flying.order = step.order.clone();
             }
             changes.extend(self.note(&order, step, false, now));
         }
-        for who in due {
-            self.wakes.finished(*who);
-        }
         self.write(changes, now).await
     }
 
-    fn hasten(&mut self, who: Stream, at: Timestamp) {
-        if let Some(lane) = self.fleet.home(who) {
-            lane.schedule.hasten(who, at);
+    /// The look that the next alert is to rest on is another one than before. One in flight has its place when it ends.
+    fn place_anew(&mut self, before: &Order, order: &mut Order, now: Timestamp) {
+        let who = order.stream();
+        if order.looked.waits_ahead() == before.looked.waits_ahead()
+            && order.looked.due_at == before.looked.due_at
+        {
+            return;
+        }
+        let by = answers::by(self.inquiries.get(&who), order, now);
+        if let Some(member) = self.fleet.home(who).filter(|member| member.dispatcher.is_waiting(who)) {
+            member.dispatcher.place(who, &mut order.looked, by, now);
         }
     }
 
@@ -120,22 +120,13 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     pub(super) fn wait(&self, now: Now) -> Duration {
         let until = |at: Tick| at.since(now.tick);
         let until_wall = |at: Timestamp| at.since(now.wall);
-        let lanes = self.fleet.lanes.iter().flat_map(|lane| {
-            let due = lane.schedule.next_due();
-            let look = match lane.scope.grant(lane.schedule.in_flight(), now.tick) {
-                Grant::Look => due.map(until_wall),
-                Grant::Probe | Grant::ProbeCredentials => due.map(|_| Duration::ZERO),
-                Grant::From(at) => due
-                    .map(|due| if lane.scope.probes() { until(at) } else { until(at).max(until_wall(due)) }),
-                Grant::AfterAnswer => None,
-            };
-            [look, lane.scope.quiet_for(now)]
-        });
-        let looks = lanes.flatten().map(|wait| match self.journal.blocked_until() {
+        let members = self.fleet.members.iter().map(|member| &member.dispatcher);
+        let looks = members.flat_map(|dispatcher| [dispatcher.ready_in(now), dispatcher.quiet_for(now)]);
+        let looks = looks.flatten().map(|wait| match self.journal.blocked_until() {
             Some(blocked) => wait.max(until(blocked)),
             None => wait,
         });
-        let wakes = self.wakes.next_due().map(until_wall).map(|wait| match self.journal.blocked_until() {
+        let wakes = self.wakes.next().map(until_wall).map(|wait| match self.journal.blocked_until() {
             Some(blocked) => wait.max(until(blocked)),
             None => wait,
         });

@@ -27,16 +27,18 @@ const UPDATE_LOOKED: &str = "
     UPDATE orders
     SET due_at = value ->> '$.due_at', wake_at = value ->> '$.wake_at',
         answered_at = value ->> '$.answered_at', not_failed_at = value ->> '$.not_failed_at',
-        elsewhere_at = value ->> '$.elsewhere_at', faults = value ->> '$.faults'
+        elsewhere_at = value ->> '$.elsewhere_at', faults = value ->> '$.faults', lane = value ->> '$.lane',
+        ahead_at = value ->> '$.ahead_at', ahead_of = value ->> '$.ahead_of'
     FROM json_each(?1) WHERE stream = value ->> '$.stream'";
 
 const INSERT_ORDERS: &str = "
     INSERT INTO orders (stream, provider, account, region, id, list, declared, tracked, generation, state, due_at,
-        wake_at, answered_at, not_failed_at, elsewhere_at, faults)
+        wake_at, answered_at, not_failed_at, elsewhere_at, faults, lane, ahead_at, ahead_of)
     SELECT value ->> '$.stream', value ->> '$.provider', value ->> '$.account', value ->> '$.region', value ->> '$.id',
         value ->> '$.list', value -> '$.declared', value ->> '$.tracked', value ->> '$.generation', value -> '$.state',
         value ->> '$.due_at', value ->> '$.wake_at', value ->> '$.answered_at',
-        value ->> '$.not_failed_at', value ->> '$.elsewhere_at', value ->> '$.faults'
+        value ->> '$.not_failed_at', value ->> '$.elsewhere_at', value ->> '$.faults', value ->> '$.lane',
+        value ->> '$.ahead_at', value ->> '$.ahead_of'
     FROM json_each(?1) WHERE true
     ON CONFLICT (stream) DO NOTHING
     RETURNING stream";
@@ -47,7 +49,8 @@ const UPDATE_ORDERS: &str = "
         generation = value ->> '$.generation', state = value -> '$.state', due_at = value ->> '$.due_at',
         wake_at = value ->> '$.wake_at', answered_at = value ->> '$.answered_at',
         not_failed_at = value ->> '$.not_failed_at', elsewhere_at = value ->> '$.elsewhere_at',
-        faults = value ->> '$.faults'
+        faults = value ->> '$.faults', lane = value ->> '$.lane', ahead_at = value ->> '$.ahead_at',
+        ahead_of = value ->> '$.ahead_of'
     FROM json_each(?1)
     WHERE stream = value ->> '$.stream' AND generation = value ->> '$.was'
     RETURNING stream";

@@ -11,8 +11,9 @@ use sqlx::sqlite::SqliteRow;
 use super::error;
 use crate::core::order::{Declared, ListTerms, OrderKey, Provider, Stream, Watch};
 use crate::core::record::Record;
+use crate::core::schedule::Lane;
 use crate::core::scope::ScopeMemory;
-use crate::core::state::{Looked, Number, Order, State};
+use crate::core::state::{Ahead, Looked, Number, Order, State};
 use crate::core::time::Timestamp;
 use crate::store::{Change, Scheduled, StoreError};
 
@@ -26,6 +27,9 @@ pub(super) struct LookedRow {
     not_failed_at: Option<i64>,
     elsewhere_at: Option<i64>,
     faults: u32,
+    lane: &'static str,
+    ahead_at: Option<i64>,
+    ahead_of: Option<i64>,
 }
 
 impl LookedRow {
@@ -38,6 +42,9 @@ impl LookedRow {
             not_failed_at: looked.not_failed_at.map(Timestamp::as_millis),
             elsewhere_at: looked.elsewhere_at.map(Timestamp::as_millis),
             faults: looked.faults,
+            lane: looked.lane.as_str(),
+            ahead_at: looked.ahead.map(|ahead| ahead.at.as_millis()),
+            ahead_of: looked.ahead.map(|ahead| ahead.of.as_millis()),
         }
     }
 }
@@ -214,15 +221,24 @@ pub(super) fn order(row: &SqliteRow, shared: &mut SharedTerms) -> Result<Order, 
         tracked: get(row, "tracked")?,
         generation: unsigned(row, "generation")?,
         state,
-        looked: Looked {
-            due_at: time(row, "due_at")?,
-            wake_at: time(row, "wake_at")?,
-            answered_at: time(row, "answered_at")?,
-            not_failed_at: time(row, "not_failed_at")?,
-            elsewhere_at: time(row, "elsewhere_at")?,
-            faults: get(row, "faults")?,
-        },
+        looked: looked(row)?,
         clock_in_doubt: false,
+    })
+}
+
+/// Reads the bookkeeping of looks.
+fn looked(row: &SqliteRow) -> Result<Looked, StoreError> {
+    let lane: String = get(row, "lane")?;
+    let ahead = time(row, "ahead_at")?.zip(time(row, "ahead_of")?);
+    Ok(Looked {
+        due_at: time(row, "due_at")?,
+        wake_at: time(row, "wake_at")?,
+        answered_at: time(row, "answered_at")?,
+        not_failed_at: time(row, "not_failed_at")?,
+        elsewhere_at: time(row, "elsewhere_at")?,
+        faults: get(row, "faults")?,
+        lane: Lane::parse(&lane).ok_or_else(|| error::unreadable("a lane", &lane))?,
+        ahead: ahead.map(|(at, of)| Ahead { at, of }),
     })
 }
 
@@ -244,9 +260,7 @@ pub(super) fn scheduled(row: &SqliteRow) -> Result<Scheduled, StoreError> {
         provider: provider(row)?,
         account: get(row, "account")?,
         region: get(row, "region")?,
-        due_at: time(row, "due_at")?,
-        wake_at: time(row, "wake_at")?,
-        answered_at: time(row, "answered_at")?,
+        looked: looked(row)?,
     })
 }
 

@@ -14,6 +14,7 @@ use claimwatch::core::observation::{
 };
 use claimwatch::core::order::{Declared, ListTerms, Operation, OrderKey, Provider, Watch};
 use claimwatch::core::policy::{AfterTerminal, CountsFrom, Policy, Poll, WindowTerms};
+use claimwatch::core::schedule::Lane;
 use claimwatch::core::state::{Looked, Number, Order, Place, Presence, State, Status, Subject};
 use claimwatch::core::step::{Step, step};
 use claimwatch::core::time::Timestamp;
@@ -226,7 +227,8 @@ fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) ->
 /// behind in columns, the terms from their list's row.
 fn stored(order: &Order) -> Order {
     let time = |at: Option<Timestamp>| at.map(|at| Timestamp::from_millis(at.as_millis()));
-    let Looked { due_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults } = order.looked;
+    let Looked { due_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults, lane, ahead } =
+        order.looked;
     let mut state: State = through_json(&order.state);
     assert!(state.numbers.is_empty());
     state.numbers = order
@@ -252,6 +254,8 @@ fn stored(order: &Order) -> Order {
             not_failed_at: time(not_failed_at),
             elsewhere_at: time(elsewhere_at),
             faults,
+            lane: Lane::parse(lane.as_str()).unwrap(),
+            ahead,
         },
         clock_in_doubt: false,
     }

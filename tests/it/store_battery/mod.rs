@@ -11,8 +11,12 @@ use claimwatch::core::event::ScopeKey;
 use claimwatch::core::observation::ChimeStatus;
 use claimwatch::core::order::{Declared, OrderKey, Provider, Stream};
 use claimwatch::core::record::Record;
-use claimwatch::core::scope::{ScopeMemory, Spell};
-use claimwatch::core::state::{Absence, Chime, Connect, Looked, Number, Order, Other, Presence, Subject};
+use claimwatch::core::schedule::Lane;
+use claimwatch::core::scope::{Bucket, ScopeMemory, Spell};
+use claimwatch::core::state::{
+    Absence, Ahead, Chime, Connect, Looked, Number, Order, Other, Presence, Subject,
+};
+use claimwatch::core::sweep::Length;
 use claimwatch::core::time::Timestamp;
 use claimwatch::store::memory::MemoryStore;
 use claimwatch::store::sqlite::SqliteStore;
@@ -59,6 +63,8 @@ async fn keeps_every_shape_of_an_order<S: Store>(store: S) {
         elsewhere_at: Some(at(13)),
         answered_at: Some(at(12)),
         faults: u32::MAX,
+        lane: Lane::Urgent,
+        ahead: Some(Ahead { at: at(14), of: at(15) }),
     };
     let mut connect = order(Provider::Connect, "n", &list);
     connect.state.subject = Subject::Connect(Connect {
@@ -195,7 +201,7 @@ async fn tracked_orders_come_in_pages<S: Store>(store: S) {
     }
     assert_eq!(seen.len(), 7);
     assert!(seen.windows(2).all(|pair| pair[0].stream < pair[1].stream));
-    assert!(seen.iter().all(|place| place.stream != kept.stream() && place.due_at == Some(at(0))));
+    assert!(seen.iter().all(|place| place.stream != kept.stream() && place.looked.due_at == Some(at(0))));
     assert_eq!(seen.iter().filter(|place| place.provider == Provider::Connect).count(), 1);
 
     let first = store.keys_of_list("emea", None, 4).await.unwrap();
@@ -279,6 +285,9 @@ async fn scopes_are_remembered<S: Store>(store: S) {
         denied_since: Some(at(5)),
         suspect_since: Some(at(6)),
         accepted_at: Some(at(7)),
+        lists: Some(Bucket { rate: 0.9, arrival_at: at(8) }),
+        length: Some(Length { pages: 9, whole: true, at: at(9) }),
+        overloaded_since: Some(at(10)),
     };
     let first = vec![(key("b"), memory(1)), (key("a"), memory(2))];
     store.commit(Batch { scopes: first, ..Batch::default() }).await.unwrap();
