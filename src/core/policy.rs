@@ -27,7 +27,7 @@ pub struct Poll {
 impl Default for Poll {
     fn default() -> Self {
         Self {
-            floor: Duration::from_secs(5),
+            floor: Duration::from_secs(8),
             steady: Duration::from_mins(1),
             ceiling: Duration::from_hours(6),
             timeout: Duration::from_secs(10),

@@ -93,7 +93,7 @@ fn own_status(draft: &mut Draft, sighting: &ChimeOrder) {
         return;
     }
     let from = if not_found { Some("NOT_FOUND") } else { before.map(ChimeStatus::as_str) };
-    draft.status_changed();
+    draft.status_changed(!status.is_terminal());
     draft.events.push(OrderEvent::StatusChanged { from, to: status });
     if status.is_terminal() {
         let duration = draft.now.since(draft.order.state.first_watched);

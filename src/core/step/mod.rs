@@ -42,7 +42,8 @@ pub struct Step {
 
 /// Applies an observation made at `now`.
 pub fn step(order: &Order, observation: &Observation, now: Timestamp) -> Step {
-    let mut draft = Draft { order: order.clone(), events: Vec::new(), now };
+    let first = order.state.presence == Presence::Unseen;
+    let mut draft = Draft { order: order.clone(), events: Vec::new(), now, first };
     if !order.clock_in_doubt {
         draft.state().bound(now);
     }
@@ -86,6 +87,8 @@ struct Draft {
     order: Order,
     events: Vec<OrderEvent>,
     now: Timestamp,
+    /// Whether the order was never seen before.
+    first: bool,
 }
 
 impl Draft {
@@ -102,8 +105,12 @@ impl Draft {
         record::event_id(&self.order.stream().to_string(), self.order.generation + 1, self.events.len())
     }
 
-    /// A status changed: age and stall count from here.
-    fn status_changed(&mut self) {
+    /// A status changed, to one that decides nothing if it is `pending`: age and stall count from here. To be seen for the
+    /// first time and pending is no change: the order was so before, however late the first look came.
+    fn status_changed(&mut self, pending: bool) {
+        if self.first && pending {
+            return;
+        }
         let now = self.now;
         let state = self.state();
         state.changed_at = now;
@@ -174,7 +181,7 @@ impl Draft {
             self.events.push(OrderEvent::NotFound { from, reason: message.map(str::to_owned) });
             self.state().not_found_told = true;
         }
-        self.status_changed();
+        self.status_changed(false);
         let now = self.now;
         let state = self.state();
         state.presence = Presence::Gone { since: now };

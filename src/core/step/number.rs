@@ -226,7 +226,7 @@ pub(super) fn release(draft: &mut Draft, key: &str) -> bool {
             other_id,
         }));
         draft.state().not_found_told = false;
-        draft.status_changed();
+        draft.status_changed(false);
     }
     let seen = number.status != Status::NeverSeen;
     draft.state().numbers.insert(key.to_owned(), number);
@@ -267,7 +267,7 @@ fn change(
     if is_connect(draft) {
         draft.state().not_found_told = false;
     }
-    draft.status_changed();
+    draft.status_changed(progress == Progress::InProgress);
     draft.events.push(OrderEvent::Number(event));
 }
 

@@ -18,6 +18,7 @@ pub(super) struct Model {
     pub(super) looks: Looks,
     pub(super) state: State,
     now: i64,
+    first: bool,
     said: Vec<Said>,
 }
 
@@ -39,6 +40,7 @@ impl Model {
     pub(super) fn step(&mut self, observation: &Observation, now: i64) -> Vec<Said> {
         let before = self.state.clone();
         self.now = now;
+        self.first = self.state.presence == "unseen";
         self.bring_back_times_ahead();
         match observation {
             Observation::Seen(sighting) => {
@@ -127,7 +129,11 @@ impl Model {
         self.state.absence_at = None;
     }
 
-    fn status_changed(&mut self) {
+    /// What is first seen pending was so before.
+    fn status_changed(&mut self, pending: bool) {
+        if self.first && pending {
+            return;
+        }
         self.state.changed_at = self.now;
         self.state.stalled = false;
     }
@@ -239,7 +245,7 @@ impl Model {
             return;
         }
         self.state.own = Some(to);
-        self.status_changed();
+        self.status_changed(!["Successful", "Failed", "Partial", "Cancelled"].contains(&to));
         self.say(Said { name: "order.status_changed", from, to, ..Said::default() });
         if ["Successful", "Failed", "Partial", "Cancelled"].contains(&to) {
             let duration = Some(self.now - self.state.first_watched);
@@ -417,7 +423,7 @@ impl Model {
             _ => "number.released",
         };
         let reason = message.cloned();
-        self.status_changed();
+        self.status_changed(to == "IN_PROGRESS");
         self.say(Said { name, number: key.to_owned(), from, to, raw, reason, operation, basis, ..said });
     }
 
@@ -468,7 +474,7 @@ impl Model {
             let from = self.state.own.unwrap_or("");
             self.say(Said { name: "order.not_found", from, reason: message.cloned(), ..Said::default() });
         }
-        self.status_changed();
+        self.status_changed(false);
         self.state.presence = "gone";
         self.state.gone_since = Some(self.now);
         self.state.absence = "none";
