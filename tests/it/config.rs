@@ -148,7 +148,8 @@ fn the_example_of_the_design_is_read_key_by_key() {
     };
     service(account.service(Provider::Connect), 2.0, 5);
     service(account.service(Provider::Chime), 1.0, 3);
-    assert_eq!(config.poll, Poll::default());
+    // The example says 5 s, which was the default once.
+    assert_eq!(config.poll, Poll { floor: Duration::from_secs(5), ..Poll::default() });
     assert_eq!(config.retry_window, WindowTerms::default());
     assert_eq!((config.events.numbers, config.events.log), (Numbers::Full, LogFormat::Auto));
     assert_eq!(config.events.file, Some(folder.path("events.jsonl")));
@@ -180,7 +181,8 @@ fn the_list_of_the_design_is_read_key_by_key() {
     let labels =
         BTreeMap::from([("site".to_owned(), "london".to_owned()), ("team".to_owned(), "voice".to_owned())]);
     assert_eq!(list.terms.labels, labels);
-    assert_eq!(list.terms.policy, claimwatch::core::policy::Policy::default());
+    let poll = Poll { floor: Duration::from_secs(5), ..Poll::default() };
+    assert_eq!(list.terms.policy, claimwatch::core::policy::Policy { poll, ..Default::default() });
     let [order, number] = &list.entries[..] else { unreachable!("two entries are written") };
     assert_eq!((order.provider, order.id.as_str(), order.line), (Provider::Chime, ID, 5));
     assert_eq!(order.declared.ask, ID);

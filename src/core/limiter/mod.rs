@@ -151,6 +151,11 @@ impl Limiter {
         hold
     }
 
+    /// No call starts before `until`: another bucket of the same scope is empty.
+    pub fn hold(&mut self, until: Tick) {
+        self.hold_until = self.hold_until.max(until);
+    }
+
     /// The service answered a look.
     pub fn answered(&mut self, now: Tick) {
         let vouched = self.heard_at.map_or(Duration::ZERO, |at| now.since(at).min(VOUCHED_MOST));

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::breaker::{Admission, Breaker, Turn};
 use super::event::{Condition, ScopeEvent, ScopeKey};
-use super::limiter::Limiter;
+use super::limiter::{Learned, Limiter};
 use super::observation::{Observation, Outage, Reach};
 use super::order::Stream;
 use super::state::Order;
@@ -153,8 +153,10 @@ impl Scope {
         let hold_until = if hold.is_zero() { Tick::ZERO } else { now.tick.plus(hold) };
         let arrival = |at: Timestamp| now.tick.plus(at.since(now.wall));
         self.limiter.resume(memory.rate, arrival(memory.arrival_at), hold_until, now.tick);
+        self.limiter.recall(memory.learned);
         if let (Some(lists), Some(bucket)) = (&mut self.lists, memory.lists) {
             lists.resume(bucket.rate, arrival(bucket.arrival_at), hold_until, now.tick);
+            lists.recall(bucket.learned);
         }
         if memory.unavailable_since.is_some() {
             self.unavailable_since = memory.unavailable_since;
@@ -170,6 +172,7 @@ impl Scope {
         ScopeMemory {
             generation: self.generation,
             rate: self.limiter.rate(),
+            learned: self.limiter.learned(),
             arrival_at: wall(self.limiter.arrival()),
             hold_until: Some(self.limiter.hold_until()).filter(|until| *until > now.tick).map(wall),
             throttled: self.throttled,
@@ -177,10 +180,11 @@ impl Scope {
             denied_since: self.denied.map(|denial| denial.since),
             suspect_since: self.suspicion.raised(),
             accepted_at: self.suspicion.accepted(),
-            lists: self
-                .lists
-                .as_ref()
-                .map(|lists| Bucket { rate: lists.rate(), arrival_at: wall(lists.arrival()) }),
+            lists: self.lists.as_ref().map(|lists| Bucket {
+                rate: lists.rate(),
+                learned: lists.learned(),
+                arrival_at: wall(lists.arrival()),
+            }),
             length: None,
             overloaded_since: None,
         }
@@ -487,6 +491,8 @@ pub struct ScopeMemory {
     pub generation: u64,
     /// The learned rate, looks a second.
     pub rate: f64,
+    /// What else the limiter has learned.
+    pub learned: Learned,
     /// The limiter's theoretical arrival time.
     pub arrival_at: Timestamp,
     /// Until when all looks wait for the quota's sake.
@@ -514,6 +520,8 @@ pub struct ScopeMemory {
 pub struct Bucket {
     /// The learned rate, calls a second.
     pub rate: f64,
+    /// What else its limiter has learned.
+    pub learned: Learned,
     /// The limiter's theoretical arrival time.
     pub arrival_at: Timestamp,
 }

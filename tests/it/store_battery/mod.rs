@@ -8,6 +8,7 @@ mod same;
 use std::collections::{BTreeMap, BTreeSet};
 
 use claimwatch::core::event::ScopeKey;
+use claimwatch::core::limiter::Learned;
 use claimwatch::core::observation::ChimeStatus;
 use claimwatch::core::order::{Declared, OrderKey, Provider, Stream};
 use claimwatch::core::record::Record;
@@ -278,6 +279,7 @@ async fn scopes_are_remembered<S: Store>(store: S) {
     let memory = |generation| ScopeMemory {
         generation,
         rate: 1.7,
+        learned: Learned { clean_ms: 11_000 },
         arrival_at: at(1),
         hold_until: Some(at(2)),
         throttled: Some(Spell { since: at(3), last: at(4) }),
@@ -285,7 +287,7 @@ async fn scopes_are_remembered<S: Store>(store: S) {
         denied_since: Some(at(5)),
         suspect_since: Some(at(6)),
         accepted_at: Some(at(7)),
-        lists: Some(Bucket { rate: 0.9, arrival_at: at(8) }),
+        lists: Some(Bucket { rate: 0.9, learned: Learned { clean_ms: 12_000 }, arrival_at: at(8) }),
         length: Some(Length { pages: 9, whole: true, at: at(9) }),
         overloaded_since: Some(at(10)),
     };

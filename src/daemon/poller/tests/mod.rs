@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+mod quota;
 mod stories;
 
 use super::Poller;
@@ -61,16 +62,24 @@ struct World {
     pages: Mutex<Vec<(u64, Option<String>)>>,
     /// Whether the service's clock is seen to differ.
     clock_differs: AtomicBool,
+    /// The quota of each account, where there is one.
+    quota: Option<quota::Server>,
 }
 
 impl Look for World {
     async fn look(&self, ask: Ask) -> Answer {
+        if !self.admitted(&ask.key.account).await {
+            return Answer::Observed(Observation::Throttled { retry_after: None });
+        }
         let second = self.clock.now().tick.since(crate::core::time::Tick::ZERO).as_secs();
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((second, ask.errand.clone()));
         (self.answers.lock().unwrap_or_else(PoisonError::into_inner))(&ask.key.id, &ask.errand, second)
     }
 
     async fn page(&self, ask: AskPage) -> Listed {
+        if !self.admitted(&ask.account).await {
+            return Listed::Observed(Observation::Throttled { retry_after: None });
+        }
         let second = self.clock.now().tick.since(crate::core::time::Tick::ZERO).as_secs();
         self.pages.lock().unwrap_or_else(PoisonError::into_inner).push((second, ask.token.clone()));
         (self.lists.lock().unwrap_or_else(PoisonError::into_inner))(ask.token.as_deref(), second)
@@ -136,11 +145,22 @@ struct House {
 
 impl House {
     async fn of(numbers: usize, answers: impl FnMut(&str, &Errand, u64) -> Answer + Send + 'static) -> Self {
+        Self::with(MAIN, &[("l", &list(numbers))], answers).await
+    }
+
+    /// With a main file and watch lists by name.
+    async fn with(
+        main: &str,
+        lists: &[(&str, &str)],
+        answers: impl FnMut(&str, &Errand, u64) -> Answer + Send + 'static,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &Path, text: &str| std::fs::write(path, text).unwrap();
         std::fs::create_dir(folder.path().join("watch.d")).unwrap();
-        write(&folder.path().join("claimwatch.toml"), MAIN);
-        write(&folder.path().join("watch.d/l.toml"), &list(numbers));
+        write(&folder.path().join("claimwatch.toml"), main);
+        for (name, text) in lists {
+            write(&folder.path().join(format!("watch.d/{name}.toml")), text);
+        }
         let now = Timestamp::from_millis(START);
         let path = folder.path().join("claimwatch.toml");
         let loaded = config::load(&Sources { path, environment: std::collections::BTreeMap::new(), now });
@@ -154,6 +174,7 @@ impl House {
             lists: Mutex::new(Box::new(|_, _| panic!("nobody asks for lists here"))),
             pages: Mutex::default(),
             clock_differs: AtomicBool::new(false),
+            quota: None,
         };
         let config = loaded.config.unwrap();
         Self { _folder: folder, config, lists: loaded.lists, store, clock, world: Arc::new(world) }
@@ -179,10 +200,13 @@ impl House {
         let journal = Journal::new(Arc::clone(&self.store), generation, watch::channel(0).0);
         let parts = (Arc::clone(&self.store), Arc::clone(&self.world), Arc::clone(&self.clock));
         let mut poller = Poller::new(parts, fleet, journal, Style::default(), once);
-        for order in self.store.schedule(None, 1000).await.unwrap() {
-            poller.settle(&order, Duration::from_hours(25), now.wall);
+        let mut after = None;
+        loop {
+            let page = self.store.schedule(after, 1000).await.unwrap();
+            let Some(last) = page.last() else { return poller };
+            after = Some(last.stream);
+            page.iter().for_each(|order| poller.settle(order, Duration::from_hours(25), now.wall));
         }
-        poller
     }
 
     /// It runs for so many seconds.
