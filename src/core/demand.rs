@@ -13,6 +13,8 @@ use super::time::{Now, Tick, Timestamp};
 const LATE_LEAST: Duration = Duration::from_mins(1);
 /// It has to last so long, and to be over so long.
 const LASTS: Duration = Duration::from_mins(1);
+/// What orders are used to is counted anew this often: it takes going through all of them.
+const MEDIAN_EVERY: Duration = Duration::from_mins(1);
 /// How often it is looked at.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
@@ -45,6 +47,8 @@ pub struct Demand {
     /// Since when the other state holds.
     differs_since: Option<Tick>,
     checked_at: Option<Tick>,
+    /// What the orders of each lane are used to, and when that was counted.
+    medians: [Option<(Tick, Duration)>; 3],
 }
 
 impl Demand {
@@ -76,6 +80,14 @@ impl Demand {
         self.differs_since = None;
     }
 
+    fn used_to(&mut self, lane: Lane, median: impl Fn(Lane) -> Duration, now: Tick) -> Duration {
+        let known = &mut self.medians[lane.index()];
+        match *known {
+            Some((at, median)) if now.since(at) < MEDIAN_EVERY => median,
+            Some(_) | None => known.insert((now, median(lane))).1,
+        }
+    }
+
     /// Judges the lanes; `median` is what the orders of one are used to, asked for only where it matters.
     pub fn judge(
         &mut self,
@@ -84,21 +96,14 @@ impl Demand {
         now: Now,
     ) -> Option<Turn> {
         self.checked_at = Some(now.tick);
-        let bound = |backlog: &Backlog| {
-            let least = if self.raised.is_some() { LATE_LEAST / 2 } else { LATE_LEAST };
-            if backlog.expected <= least {
-                return LATE_LEAST;
-            }
-            LATE_LEAST.max(median(backlog.lane))
-        };
-        let over = |part: u32| {
-            let late = lanes.iter().filter(|backlog| backlog.expected > bound(backlog) / part);
-            late.max_by_key(|backlog| backlog.expected).copied()
-        };
-        let (worst, differs) = match self.raised {
-            None => (over(1), over(1).is_some()),
-            Some(_) => (None, over(2).is_none()),
-        };
+        let part = if self.raised.is_some() { 2 } else { 1 };
+        let mut late = lanes.to_vec();
+        late.retain(|backlog| {
+            backlog.expected > LATE_LEAST / part
+                && backlog.expected > self.used_to(backlog.lane, &median, now.tick) / part
+        });
+        let worst = late.into_iter().max_by_key(|backlog| backlog.expected);
+        let differs = worst.is_some() == self.raised.is_none();
         if !differs {
             self.differs_since = None;
             return None;

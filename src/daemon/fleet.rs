@@ -144,8 +144,8 @@ impl Fleet {
     }
 
     /// Orders that are due and wait for their turn.
-    pub(super) fn overdue(&self, now: Now) -> u64 {
-        self.members.iter().map(|member| member.dispatcher.overdue(now.wall) as u64).sum()
+    pub(super) fn overdue(&mut self, now: Now) -> u64 {
+        self.members.iter_mut().map(|member| member.dispatcher.overdue(now.wall) as u64).sum()
     }
 }
 

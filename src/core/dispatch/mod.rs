@@ -258,12 +258,9 @@ impl Dispatcher {
     }
 
     fn consider_sweep(&mut self, now: Now) {
-        let Some(counted) = self.sweeps.counted(now) else { return };
-        // All of them are counted only if there are enough: a first sweep may read as many pages.
-        if self.listed_due(now.wall).take(counted).count() == counted {
-            let due = self.listed_due(now.wall).count();
-            self.sweeps.consider(due, now);
-        }
+        let lanes = Lane::ALL.into_iter().filter(|lane| self.sweeps.covers(*lane));
+        let due = lanes.map(|lane| self.schedule.due(lane, now.wall).1).sum();
+        self.sweeps.consider(due, now);
     }
 
     /// Those that were due by `at` and that the list may answer for.
@@ -366,6 +363,12 @@ impl Dispatcher {
             Ok(next) => self.sweeps.answered(next, now),
             Err(failed) => self.sweeps.failed(failed, now.tick),
         };
+        if turn == sweep::Turn::On
+            && let Some(left) = self.sweeps.pages_left(now.wall)
+            && !self.is_awaited(left, now.wall)
+        {
+            return self.sweeps.end();
+        }
         if let sweep::Turn::Through(began) = turn {
             let absent: Vec<Stream> = self.listed_due(began).collect();
             for who in absent {
@@ -376,18 +379,25 @@ impl Dispatcher {
         turn
     }
 
+    /// Whether somebody will be due by the time at which so many more pages have been read.
+    fn is_awaited(&self, pages: u32, now: Timestamp) -> bool {
+        let reading =
+            Duration::try_from_secs_f64(f64::from(pages) / self.scope.rate()).unwrap_or(Duration::MAX);
+        self.listed_due(now.plus(reading)).next().is_some()
+    }
+
     /// A page that came could not be applied: it is asked for again.
     pub fn page_abandoned(&mut self) {
         self.sweeps.abandoned();
     }
 
     /// Orders that are due and wait.
-    pub fn overdue(&self, now: Timestamp) -> usize {
+    pub fn overdue(&mut self, now: Timestamp) -> usize {
         self.schedule.overdue(now)
     }
 
     /// What waits in each lane, and for how long it will.
-    pub fn backlog(&self, now: Now) -> [Backlog; 3] {
+    pub fn backlog(&mut self, now: Now) -> [Backlog; 3] {
         let due = Lane::ALL.map(|lane| self.schedule.due(lane, now.wall));
         let calls = Lane::ALL.map(|lane| {
             let (own, listed) = due[lane.index()];
@@ -413,7 +423,8 @@ impl Dispatcher {
             return events;
         }
         let backlog = self.backlog(now);
-        let turn = self.demand.judge(backlog, |lane| self.schedule.median_interval(lane), now);
+        let schedule = &self.schedule;
+        let turn = self.demand.judge(backlog, |lane| schedule.median_interval(lane), now);
         events.extend(turn.map(|turn| match turn {
             demand::Turn::Overloaded(Backlog { lane, due, expected, .. }) => {
                 ScopeEvent::Overloaded { lane, due: due as u64, lateness: expected, rate: self.scope.rate() }

@@ -163,10 +163,49 @@ impl Open {
     }
 }
 
+/// Those who wait in a queue, earliest due first, and how many of them were due at some time: counting on from there is
+/// cheap, where counting all of them each time is not.
+#[derive(Debug, Default)]
+struct Line {
+    waiting: BTreeSet<(Timestamp, Stream)>,
+    counted_at: Option<Timestamp>,
+    due: usize,
+}
+
+impl Line {
+    fn insert(&mut self, at: Timestamp, who: Stream) {
+        let new = self.waiting.insert((at, who));
+        self.due += usize::from(new && self.counted_at.is_some_and(|counted| at <= counted));
+    }
+
+    fn remove(&mut self, at: Timestamp, who: Stream) {
+        let gone = self.waiting.remove(&(at, who));
+        self.due -= usize::from(gone && self.counted_at.is_some_and(|counted| at <= counted));
+    }
+
+    fn first(&self) -> Option<(Timestamp, Stream)> {
+        self.waiting.first().copied()
+    }
+
+    fn due(&mut self, now: Timestamp) -> usize {
+        let after = (now.plus(Duration::from_millis(1)), Stream::LEAST);
+        self.due = match self.counted_at {
+            Some(counted) if counted <= now => {
+                let from = (counted.plus(Duration::from_millis(1)), Stream::LEAST);
+                self.due + self.waiting.range(from..after).count()
+            }
+            // The clock stepped back, or it is the first time.
+            Some(_) | None => self.waiting.range(..after).count(),
+        };
+        self.counted_at = Some(now);
+        self.due
+    }
+}
+
 /// The orders of one scope that want a look.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    queues: [BTreeSet<(Timestamp, Stream)>; QUEUES],
+    queues: [Line; QUEUES],
     places: HashMap<Stream, Place>,
     in_flight: usize,
     /// What each lane has saved up: smooth weighted round robin.
@@ -199,16 +238,16 @@ impl Schedule {
     }
 
     fn enter(&mut self, who: Stream, wish: &Wish) {
-        self.queues[Queue::of(wish.lane, wish.by) as usize].insert((wish.at, who));
+        self.queues[Queue::of(wish.lane, wish.by) as usize].insert(wish.at, who);
         if let Some(ahead) = wish.ahead {
-            self.queues[Queue::Alerts as usize].insert((ahead, who));
+            self.queues[Queue::Alerts as usize].insert(ahead, who);
         }
     }
 
     fn leave(&mut self, who: Stream, wish: &Wish) {
-        self.queues[Queue::of(wish.lane, wish.by) as usize].remove(&(wish.at, who));
+        self.queues[Queue::of(wish.lane, wish.by) as usize].remove(wish.at, who);
         if let Some(ahead) = wish.ahead {
-            self.queues[Queue::Alerts as usize].remove(&(ahead, who));
+            self.queues[Queue::Alerts as usize].remove(ahead, who);
         }
     }
 
@@ -229,7 +268,7 @@ impl Schedule {
     pub fn clear(&mut self) -> u64 {
         let before = self.places.len();
         self.places.retain(|_, place| matches!(place, Place::InFlight { .. }));
-        self.queues.iter_mut().for_each(BTreeSet::clear);
+        self.queues.iter_mut().for_each(|line| *line = Line::default());
         (before - self.places.len()) as u64
     }
 
@@ -274,7 +313,7 @@ impl Schedule {
         let due = Queue::all_of(lane)
             .iter()
             .filter(|queue| open.admits(**queue))
-            .filter_map(|queue| self.queues[*queue as usize].first().copied())
+            .filter_map(|queue| self.queues[*queue as usize].first())
             .filter(|(at, _)| *at <= now);
         match lane {
             // In the order of its queues: what precedes an alert goes before what is merely late.
@@ -363,35 +402,31 @@ impl Schedule {
 
     /// Those who wait, the most urgent queue first, and in it who is due first. Who waits for two things comes twice.
     pub fn waiting(&self) -> impl Iterator<Item = Stream> {
-        self.queues.iter().flatten().map(|(_, who)| *who)
+        self.queues.iter().flat_map(|line| &line.waiting).map(|(_, who)| *who)
     }
 
     /// Those that a list may answer for and that were due by `at` already, in a lane.
     pub fn listed_due(&self, lane: Lane, at: Timestamp) -> impl Iterator<Item = Stream> {
-        self.due_in(Queue::of(lane, By::Either), at)
-    }
-
-    fn due_in(&self, queue: Queue, at: Timestamp) -> impl Iterator<Item = Stream> {
-        self.queues[queue as usize].iter().take_while(move |(due, _)| *due <= at).map(|(_, who)| *who)
+        let waiting = &self.queues[Queue::of(lane, By::Either) as usize].waiting;
+        waiting.iter().take_while(move |(due, _)| *due <= at).map(|(_, who)| *who)
     }
 
     /// How many are due in a lane at `now` and wait: those that only a look at themselves helps, and those that a list
     /// may answer for.
-    pub fn due(&self, lane: Lane, now: Timestamp) -> (usize, usize) {
-        let listed = Queue::of(lane, By::Either);
-        let count = |queue: &Queue| self.due_in(*queue, now).count();
+    pub fn due(&mut self, lane: Lane, now: Timestamp) -> (usize, usize) {
+        let mut count = |queue: Queue| self.queues[queue as usize].due(now);
         match lane {
             // Who waits ahead of an alert waits in its own queue too.
-            Lane::Urgent => (count(&Queue::Questions) + count(&Queue::Alerts).max(count(&listed)), 0),
-            Lane::Pending => (count(&Queue::PendingOwn), count(&listed)),
-            Lane::Verify => (count(&Queue::VerifyOwn), count(&listed)),
+            Lane::Urgent => (count(Queue::Questions) + count(Queue::Alerts).max(count(Queue::Urgent)), 0),
+            Lane::Pending => (count(Queue::PendingOwn), count(Queue::Pending)),
+            Lane::Verify => (count(Queue::VerifyOwn), count(Queue::Verify)),
         }
     }
 
     /// For how long the one that is due first in a lane has waited.
     pub fn oldest(&self, lane: Lane, now: Timestamp) -> Duration {
         let first = Queue::all_of(lane).iter().filter_map(|queue| self.queues[*queue as usize].first());
-        first.map(|(at, _)| now.since(*at)).max().unwrap_or_default()
+        first.map(|(at, _)| now.since(at)).max().unwrap_or_default()
     }
 
     /// The median of what the waiting orders of a lane are used to. Goes through all of them.
@@ -412,7 +447,7 @@ impl Schedule {
     pub fn place_ahead(&self, who: Stream, usual: Timestamp, spacing: Duration) -> Timestamp {
         let mut place = usual;
         let until = (usual.plus(spacing), Stream::LEAST);
-        let neighbours = self.queues[Queue::Alerts as usize].range(..until).rev();
+        let neighbours = self.queues[Queue::Alerts as usize].waiting.range(..until).rev();
         for (at, _) in neighbours.filter(|(_, other)| *other != who).take(NEIGHBOURS_MOST) {
             if at.plus(spacing) <= place {
                 break;
@@ -435,8 +470,9 @@ impl Schedule {
                 }
             }
         }
-        for queue in &mut self.queues {
-            *queue = std::mem::take(queue).into_iter().map(|(at, who)| (at.minus(by), who)).collect();
+        for line in &mut self.queues {
+            let before = std::mem::take(line);
+            line.waiting = before.waiting.into_iter().map(|(at, who)| (at.minus(by), who)).collect();
         }
     }
 
@@ -455,16 +491,16 @@ impl Schedule {
     pub fn next_due(&self, open: Open) -> Option<Timestamp> {
         let all = Lane::ALL.into_iter().flat_map(|lane| Queue::all_of(lane).iter());
         let served = all.filter(|queue| open.admits(**queue));
-        served.filter_map(|queue| self.queues[*queue as usize].first()).map(|(at, _)| *at).min()
+        served.filter_map(|queue| self.queues[*queue as usize].first()).map(|(at, _)| at).min()
     }
 
     /// When the next question to a list is due.
     pub fn next_question(&self) -> Option<Timestamp> {
-        self.queues[Queue::Questions as usize].first().map(|(at, _)| *at)
+        self.queues[Queue::Questions as usize].first().map(|(at, _)| at)
     }
 
     /// How many are due at `now` and wait.
-    pub fn overdue(&self, now: Timestamp) -> usize {
+    pub fn overdue(&mut self, now: Timestamp) -> usize {
         Lane::ALL.into_iter().map(|lane| self.due(lane, now)).map(|(own, listed)| own + listed).sum()
     }
 

@@ -121,8 +121,8 @@ pub enum Turn {
     On,
     /// It has read the whole list. Who was due by this time and was not in it is looked at by itself.
     Through(Timestamp),
-    /// It is over before the list's end: it is too long to pay.
-    TooLong,
+    /// It is over before the list's end: it is too long to pay, or nobody is left who waits for the rest.
+    Enough,
     /// It is over because something is wrong with the list, which is not asked for a while.
     Failed {
         /// What.
@@ -183,12 +183,6 @@ impl Sweeps {
             Some(length) => due.min((length.pages as usize).saturating_sub(read).max(1)),
             None => due,
         }
-    }
-
-    /// How many due orders are counted for [`Sweeps::consider`], at most: it does not ask for more.
-    pub fn counted(&self, now: Now) -> Option<usize> {
-        (self.running.is_none() && self.paused_until <= now.tick)
-            .then(|| self.enough(now.wall).min(PAGES_MOST as usize + 1))
     }
 
     /// So many orders are due that a list may answer for: begins a sweep if that is cheaper.
@@ -252,7 +246,7 @@ impl Sweeps {
         if sweep.pages > sweep.most || sweep.pages >= PAGES_MOST {
             self.length = Some(Length { pages: sweep.pages, whole: false, at: now.wall });
             self.running = None;
-            return Turn::TooLong;
+            return Turn::Enough;
         }
         let mut hasher = DefaultHasher::new();
         token.hash(&mut hasher);
@@ -261,6 +255,18 @@ impl Sweeps {
         }
         sweep.token = Some(token.to_owned());
         Turn::On
+    }
+
+    /// The pages that are still to be read, where the length of the list is known.
+    pub fn pages_left(&self, now: Timestamp) -> Option<u32> {
+        let sweep = self.running.as_ref()?;
+        self.known(now).filter(|length| length.whole).map(|length| length.pages.saturating_sub(sweep.pages))
+    }
+
+    /// Nobody waits for the rest.
+    pub fn end(&mut self) -> Turn {
+        self.running = None;
+        Turn::Enough
     }
 
     /// No page came, for this reason.

@@ -92,9 +92,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         match turn {
             Turn::On => {}
             Turn::Through(_) => tracing::debug!(scope, "the list has been read"),
-            Turn::TooLong => {
-                tracing::debug!(scope, "the list is longer than what is due: orders are looked at")
-            }
+            Turn::Enough => tracing::debug!(scope, "the rest of the list is not worth its calls"),
             Turn::Failed { why } => {
                 tracing::warn!(
                     scope,

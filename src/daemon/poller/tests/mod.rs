@@ -62,12 +62,18 @@ struct World {
     pages: Mutex<Vec<(u64, Option<String>)>>,
     /// Whether the service's clock is seen to differ.
     clock_differs: AtomicBool,
+    /// How long an answer about an id takes besides.
+    takes: Box<dyn Fn(&str) -> Duration + Send + Sync>,
     /// The quota of each account, where there is one.
     quota: Option<quota::Server>,
 }
 
 impl Look for World {
     async fn look(&self, ask: Ask) -> Answer {
+        let takes = (self.takes)(&ask.key.id);
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
         if !self.admitted(&ask.key.account).await {
             return Answer::Observed(Observation::Throttled { retry_after: None });
         }
@@ -174,6 +180,7 @@ impl House {
             lists: Mutex::new(Box::new(|_, _| panic!("nobody asks for lists here"))),
             pages: Mutex::default(),
             clock_differs: AtomicBool::new(false),
+            takes: Box::new(|_| Duration::ZERO),
             quota: None,
         };
         let config = loaded.config.unwrap();
@@ -186,6 +193,10 @@ impl House {
     }
 
     async fn start_for(&self, once: bool) -> Loop {
+        self.start_with(&self.lists, once).await
+    }
+
+    async fn start_with(&self, lists: &[WatchList], once: bool) -> Loop {
         let now = self.clock.now();
         let applier = Applier {
             store: &*self.store,
@@ -193,7 +204,7 @@ impl House {
             style: Style::default(),
             now: now.wall,
         };
-        applier.apply(&self.lists, &[], false).await.unwrap();
+        applier.apply(lists, &[], false).await.unwrap();
         let remembered = self.store.scopes().await.unwrap();
         let generation = self.store.daemon_generation().await.unwrap();
         let fleet = Fleet::new(&self.config, &remembered, now);
@@ -237,7 +248,7 @@ impl House {
     }
 
     async fn records(&self) -> Vec<Record> {
-        let pending = self.store.pending("log", 10_000).await.unwrap();
+        let pending = self.store.pending("log", 1_000_000).await.unwrap();
         pending.iter().map(|delivery| serde_json::from_str(&delivery.json).unwrap()).collect()
     }
 
