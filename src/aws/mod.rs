@@ -86,7 +86,7 @@ pub struct AccountSettings {
     pub connect_endpoint: Option<Url>,
 }
 
-/// An account that can be asked: its addresses, its credentials, and what is known of its service's clock.
+/// An account that can be asked: its addresses, its credentials, and what is known of its services' clocks.
 #[derive(Debug)]
 pub struct Account {
     name: String,
@@ -97,8 +97,27 @@ pub struct Account {
     connect: Url,
     sts: Url,
     credentials: CredentialCache,
-    /// Added to our clock when signing.
-    offset_ms: AtomicI64,
+    clocks: Clocks,
+}
+
+/// Milliseconds by which each service's clock is ahead of ours, as far as its refusals told: added when signing for it.
+///
+/// Each has its own: with one for all, two services that do not agree would have every look signed twice.
+#[derive(Debug, Default)]
+struct Clocks {
+    chime: AtomicI64,
+    connect: AtomicI64,
+    sts: AtomicI64,
+}
+
+impl Clocks {
+    fn offset_ms(&self, service: Service) -> &AtomicI64 {
+        match service {
+            Service::ChimeVoice => &self.chime,
+            Service::Connect => &self.connect,
+            Service::Sts => &self.sts,
+        }
+    }
 }
 
 impl Account {
@@ -130,7 +149,7 @@ impl Account {
             connect: at(Service::Connect, &settings.connect_endpoint)?,
             sts: at(Service::Sts, stands_in.unwrap_or(&None))?,
             credentials,
-            offset_ms: AtomicI64::new(0),
+            clocks: Clocks::default(),
         })
     }
 
@@ -144,9 +163,9 @@ impl Account {
         self.owner.as_deref()
     }
 
-    /// Whether its service's clock is known to differ from ours by more than clocks do.
-    pub fn clock_differs(&self) -> bool {
-        Duration::from_millis(self.offset_ms.load(Ordering::Relaxed).unsigned_abs()) > SKEW
+    /// Whether the service's clock is known to differ from ours by more than clocks do.
+    pub fn clock_differs(&self, service: Service) -> bool {
+        Duration::from_millis(self.offset_ms(service).unsigned_abs()) > SKEW
     }
 
     /// Drops the cached credentials: the next request fetches fresh ones.
@@ -162,8 +181,13 @@ impl Account {
         }
     }
 
-    fn corrected(&self, now: Timestamp) -> Timestamp {
-        Timestamp::from_millis(now.as_millis().saturating_add(self.offset_ms.load(Ordering::Relaxed)))
+    fn offset_ms(&self, service: Service) -> i64 {
+        self.clocks.offset_ms(service).load(Ordering::Relaxed)
+    }
+
+    /// The time by the service's clock.
+    fn corrected(&self, service: Service, now: Timestamp) -> Timestamp {
+        Timestamp::from_millis(now.as_millis().saturating_add(self.offset_ms(service)))
     }
 }
 
@@ -219,9 +243,13 @@ impl Client {
         self.clock.now()
     }
 
-    /// The account's credentials: kept ones, or new ones, which may take 15 s.
-    pub async fn signer(&self, account: &Account) -> Result<Signer, Failure> {
-        Ok(account.credentials.signer(account.corrected(self.clock.now().wall)).await?)
+    /// The account's credentials to ask a service with: kept ones, or new ones, which may take 15 s.
+    pub async fn signer(&self, account: &Account, service: Service) -> Result<Signer, Failure> {
+        // Whether they have expired is judged by the clock of the service that is asked: it is the one to refuse them,
+        // and where ours is wrong, the first refusal of a signature sets both right. If only that service's clock is
+        // wrong, its looks take fresh ones, and the other services use those as well.
+        let at = account.corrected(service, self.clock.now().wall);
+        Ok(account.credentials.signer(at).await?)
     }
 
     /// A signed GET. `path_and_query` begins with a slash and is encoded already: see [`segment`]. `timeout` bounds each
@@ -252,19 +280,20 @@ impl Client {
     }
 
     async fn ask(&self, account: &Account, signer: &Signer, request: &Request<'_>) -> Result<Reply, Failure> {
-        let signed_at = account.corrected(self.clock.now().wall);
+        let signed_at = account.corrected(request.service, self.clock.now().wall);
         let reply = self.send(account, signer, request, signed_at).await?;
         match skew(request.service, &reply, signed_at) {
             None => Ok(reply),
             Some(service_time) => {
                 let offset_ms = service_time.as_millis().saturating_sub(reply.received_at.as_millis());
-                account.offset_ms.store(offset_ms, Ordering::Relaxed);
+                account.clocks.offset_ms(request.service).store(offset_ms, Ordering::Relaxed);
                 tracing::warn!(
                     account = %account.name,
+                    service = request.service.signing_name(),
                     offset_s = offset_ms / 1000,
                     "the service's clock differs from ours; signing with its time"
                 );
-                let signed_at = account.corrected(self.clock.now().wall);
+                let signed_at = account.corrected(request.service, self.clock.now().wall);
                 self.send(account, signer, request, signed_at).await
             }
         }

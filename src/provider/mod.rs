@@ -67,8 +67,8 @@ pub trait Look: Send + Sync + 'static {
     fn page(&self, ask: AskPage) -> impl Future<Output = Listed> + Send;
 
     /// Whether the clock of the service that the account is asked at is known to differ from ours by over two minutes:
-    /// then ours may be the wrong one.
-    fn clock_differs(&self, account: &str) -> bool;
+    /// then ours may be the wrong one. `false` for an account that is not configured.
+    fn clock_differs(&self, account: &str, provider: Provider) -> bool;
 
     /// Forgets what is cached of the credentials of the account named so in the configuration: the next look takes fresh
     /// ones.
@@ -113,8 +113,8 @@ impl Look for Aws {
         }
     }
 
-    fn clock_differs(&self, account: &str) -> bool {
-        self.accounts.get(account).is_some_and(|(account, _)| account.clock_differs())
+    fn clock_differs(&self, account: &str, provider: Provider) -> bool {
+        self.accounts.get(account).is_some_and(|(account, _)| account.clock_differs(service(provider)))
     }
 
     fn refresh(&self, account: &str) {
@@ -137,14 +137,11 @@ impl Aws {
             let message = Some(format!("the account {account:?} is not configured"));
             return Err(denied("UnknownAccount", message));
         };
-        let signer = self.client.signer(account).await.map_err(unanswered)?;
+        let service = service(provider);
+        let signer = self.client.signer(account, service).await.map_err(unanswered)?;
         if let Some(objection) = identity.objection(&self.client, account, &signer, timeout).await {
             return Err(objection);
         }
-        let service = match provider {
-            Provider::Chime => Service::ChimeVoice,
-            Provider::Connect => Service::Connect,
-        };
         let sent = match request {
             Request::Get(path) => self.client.get(account, &signer, service, &path, timeout).await,
             Request::Post(path, json) => {
@@ -152,6 +149,14 @@ impl Aws {
             }
         };
         sent.map_err(unanswered)
+    }
+}
+
+/// Who answers for a provider.
+fn service(provider: Provider) -> Service {
+    match provider {
+        Provider::Chime => Service::ChimeVoice,
+        Provider::Connect => Service::Connect,
     }
 }
 

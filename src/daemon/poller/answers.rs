@@ -56,7 +56,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     ) -> Option<Change> {
         let observed = matches!(observation, Observation::Seen(_) | Observation::Missing { .. });
         // Only the service itself says that our clock is right, by an answer to what was signed with it.
-        let clock_in_doubt = !observed || self.look.clock_differs(&order.watch.key.account);
+        let key = &order.watch.key;
+        let clock_in_doubt = !observed || self.look.clock_differs(&key.account, key.provider);
         let order = Order { clock_in_doubt, ..order };
         let mut step = look::apply(&order, observation, Some(asked_at), now.wall);
         self.reschedule(&mut step.order, observation, now);

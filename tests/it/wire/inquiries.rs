@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use claimwatch::aws::sign::{Scope, Unsigned, sign};
 use claimwatch::clock::{Clock, SystemClock};
 use claimwatch::core::inquiry::{Answer, Errand, Holder, Page};
@@ -218,7 +219,9 @@ async fn the_simulated_connect_is_understood() {
     let world = World::new(Scenario::parse(&crowd()).unwrap(), clock.now().wall);
     let (served, stop) = (world.served(), CancellationToken::new());
     let told = async {
-        let keys = |secret| Credentials::new("simulated", secret, None, None, "test");
+        let keys = |secret| {
+            SharedCredentialsProvider::new(Credentials::new("simulated", secret, None, None, "test"))
+        };
         let account =
             |secret| loopback::aws_of(port, Some(OURS), keys(secret), Arc::clone(&clock) as Arc<dyn Clock>);
         let aws = account("simulated");

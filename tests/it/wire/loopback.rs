@@ -136,14 +136,14 @@ pub(super) fn credentials() -> Credentials {
 }
 
 pub(super) fn aws(port: u16) -> Aws {
-    aws_of(port, None, credentials(), Arc::new(Still(received_at())))
+    aws_of(port, None, SharedCredentialsProvider::new(credentials()), Arc::new(Still(received_at())))
 }
 
-/// The account `prod-eu` at a port, of that id, with those credentials.
+/// The account `prod-eu` at a port, of that id, with credentials from there.
 pub(super) fn aws_of(
     port: u16,
     account_id: Option<&str>,
-    credentials: Credentials,
+    provider: SharedCredentialsProvider,
     clock: Arc<dyn Clock>,
 ) -> Aws {
     let endpoint = Some(url::Url::parse(&format!("http://127.0.0.1:{port}")).unwrap());
@@ -154,7 +154,7 @@ pub(super) fn aws_of(
         connect_endpoint: endpoint,
         ..AccountSettings::default()
     };
-    let cache = CredentialCache::from_provider(SharedCredentialsProvider::new(credentials));
+    let cache = CredentialCache::from_provider(provider);
     let account = Account::with_credentials("prod-eu", &settings, cache).unwrap();
     let client = Client::new(Transport::new().unwrap(), clock);
     Aws::new(client, BTreeMap::from([("prod-eu".to_owned(), account)]))

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be read should stop the test")]
 
+mod clocks;
 mod holders;
 mod identity;
 mod inquiries;

@@ -91,7 +91,7 @@ impl Look for World {
         (self.lists.lock().unwrap_or_else(PoisonError::into_inner))(ask.token.as_deref(), second)
     }
 
-    fn clock_differs(&self, _account: &str) -> bool {
+    fn clock_differs(&self, _account: &str, _provider: crate::core::order::Provider) -> bool {
         self.clock_differs.load(Ordering::Relaxed)
     }
 
