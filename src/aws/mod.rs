@@ -1,9 +1,10 @@
 //! Asking AWS: credentials, signatures, and the one HTTP client. Knows services and requests, nothing of orders.
 //!
 //! # Expected flow
-//! [`Client::signer`] takes credentials; [`Client::get`] and [`Client::post_json`] sign with them, send once, and hand back
-//! whatever was answered. If the service says that the request's time is wrong and its own `Date` agrees, they sign and
-//! send once more. So what is posted must be a question too: it may be put twice.
+//! [`Client::signer`] takes credentials, and says when they are to be renewed; [`Client::get`] and [`Client::post_json`]
+//! sign with them, send once, and hand back whatever was answered. If the service says that the request's time is wrong
+//! and its own `Date` agrees, they sign and send once more. So what is posted must be a question too: it may be put
+//! twice.
 //! [`Client::caller_account`] asks STS whose credentials they are.
 
 mod caller;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use self::caller::NoCaller;
-use self::credentials::{CredentialCache, NoCredentials, Signer};
+use self::credentials::{CredentialCache, NoCredentials, Renewal, Signer};
 use self::endpoint::EndpointError;
 use self::fault::Fault;
 use self::transport::{Headers, NoResponse, Transport};
@@ -168,9 +169,9 @@ impl Account {
         Duration::from_millis(self.offset_ms(service).unsigned_abs()) > SKEW
     }
 
-    /// Drops the cached credentials: the next request fetches fresh ones.
-    pub fn forget_credentials(&self) {
-        self.credentials.forget();
+    /// Its credentials.
+    pub fn credentials(&self) -> &CredentialCache {
+        &self.credentials
     }
 
     fn endpoint(&self, service: Service) -> &Url {
@@ -243,13 +244,19 @@ impl Client {
         self.clock.now()
     }
 
-    /// The account's credentials to ask a service with: kept ones, or new ones, which may take 15 s.
-    pub async fn signer(&self, account: &Account, service: Service) -> Result<Signer, Failure> {
+    /// The account's credentials to ask a service with: kept ones, or new ones, which may take 15 s. Whoever gets the
+    /// duty to renew them does that beside what it asks.
+    pub async fn signer(
+        &self,
+        account: &Account,
+        service: Service,
+    ) -> Result<(Signer, Option<Renewal>), Failure> {
         // Whether they have expired is judged by the clock of the service that is asked: it is the one to refuse them,
         // and where ours is wrong, the first refusal of a signature sets both right. If only that service's clock is
         // wrong, its looks take fresh ones, and the other services use those as well.
-        let at = account.corrected(service, self.clock.now().wall);
-        Ok(account.credentials.signer(at).await?)
+        let now = self.clock.now();
+        let now = Now { wall: account.corrected(service, now.wall), ..now };
+        Ok(account.credentials.signer(now).await?)
     }
 
     /// A signed GET. `path_and_query` begins with a slash and is encoded already: see [`segment`]. `timeout` bounds each

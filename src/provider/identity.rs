@@ -3,6 +3,7 @@
 //! Credentials of another account make every number a 404, which would be told as "released". So no look counts before
 //! STS has said whose credentials it is signed with; where STS says nothing, looks go on as if it had agreed.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::core::time::Tick;
 /// STS that said nothing is asked again after this: as often as refused credentials are tried.
 const ASK_AGAIN: Duration = Duration::from_mins(5);
 
+/// Verdicts that are remembered: there are never more credentials to look with than old ones and new ones.
+const REMEMBERED: usize = 2;
+
 /// What is known of the credentials of one account.
 #[derive(Debug, Default)]
 pub(super) struct Identity {
@@ -25,7 +29,10 @@ pub(super) struct Identity {
 
 #[derive(Debug, Default)]
 struct Known {
-    last: Option<(Signer, Verdict)>,
+    /// On the credentials in use, and on those that take their place: a look with the former may still come late.
+    last: VecDeque<(Signer, Verdict)>,
+    /// The account that STS named last, if it is another one.
+    other: Option<String>,
     /// Whether STS said nothing when it was last asked: that is worth one warning.
     troubled: bool,
 }
@@ -67,8 +74,28 @@ impl Identity {
         }
         let answer = client.caller_account(account, signer, timeout).await;
         let verdict = self.judge(answer, account, expected, client.now().tick);
-        self.known().last = Some((signer.clone(), verdict.clone()));
+        self.known().remember(signer, &verdict);
         verdict.objection(expected)
+    }
+
+    /// Why credentials that nobody looks with yet must not take the place of the old ones, if anything speaks against
+    /// them. What is found is remembered for the looks only if nothing does: else no look ever has these.
+    pub(super) async fn objection_ahead(
+        &self,
+        client: &Client,
+        account: &Account,
+        signer: &Signer,
+        timeout: Duration,
+    ) -> Option<Observation> {
+        let expected = account.account_id()?;
+        let _turn = self.asking.lock().await;
+        let answer = client.caller_account(account, signer, timeout).await;
+        let verdict = self.judge(answer, account, expected, client.now().tick);
+        let objection = verdict.clone().objection(expected);
+        if objection.is_none() {
+            self.known().remember(signer, &verdict);
+        }
+        objection
     }
 
     fn judge(
@@ -86,8 +113,14 @@ impl Identity {
         let was_troubled = std::mem::replace(&mut known.troubled, answer.is_err() && refused.is_none());
         match (answer, refused) {
             (_, Some(refused)) => Verdict::Refused(refused),
-            (Ok(id), None) if id == expected => Verdict::Same,
-            (Ok(id), None) => Verdict::Other(id),
+            (Ok(id), None) if id == expected => {
+                known.other = None;
+                Verdict::Same
+            }
+            (Ok(id), None) => {
+                known.other = Some(id.clone());
+                Verdict::Other(id)
+            }
             (Err(cause), None) => {
                 if !was_troubled {
                     tracing::warn!(
@@ -96,26 +129,29 @@ impl Identity {
                         "STS does not say whose credentials these are: account_id is not checked for the time being"
                     );
                 }
-                match &known.last {
-                    // Once they were another account's, only STS can say that they are no more.
-                    Some((_, Verdict::Other(id))) => Verdict::Other(id.clone()),
-                    Some((_, Verdict::Same | Verdict::Refused(_) | Verdict::Unknown { .. })) | None => {
-                        Verdict::Unknown { ask_at: now.plus(ASK_AGAIN) }
-                    }
-                }
+                // Once they were another account's, only STS can say that they are no more.
+                let unknown = Verdict::Unknown { ask_at: now.plus(ASK_AGAIN) };
+                known.other.clone().map_or(unknown, Verdict::Other)
             }
         }
     }
 
     fn verdict(&self, signer: &Signer) -> Option<Verdict> {
         let known = self.known();
-        let (of, verdict) = known.last.as_ref()?;
-        (of == signer).then(|| verdict.clone())
+        known.last.iter().find(|(of, _)| of == signer).map(|(_, verdict)| verdict.clone())
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         // Nothing panics while it is held, and each of its states is a valid one.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn remember(&mut self, signer: &Signer, verdict: &Verdict) {
+        self.last.retain(|(of, _)| of != signer);
+        self.last.push_front((signer.clone(), verdict.clone()));
+        self.last.truncate(REMEMBERED);
     }
 }
 

@@ -10,6 +10,7 @@
 //! A new status word is added in `chime.rs` or `connect.rs`; the compiler and the fixtures under `tests/data/wire` show
 //! the rest.
 
+mod access;
 pub mod chime;
 pub mod classify;
 pub mod connect;
@@ -21,10 +22,11 @@ pub mod retry_after;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use self::access::Access;
 use self::classify::Verdict;
-use self::identity::Identity;
 use crate::aws::credentials::NoCredentials;
 use crate::aws::transport::NoResponse;
 use crate::aws::{Account, Client, Failure, Reply, Service};
@@ -78,17 +80,16 @@ pub trait Look: Send + Sync + 'static {
 /// Takes looks at AWS, for any number of accounts.
 #[derive(Debug)]
 pub struct Aws {
-    client: Client,
-    accounts: BTreeMap<String, (Account, Identity)>,
+    client: Arc<Client>,
+    accounts: BTreeMap<String, Access>,
 }
 
 impl Aws {
     /// Looks through `client`, at accounts by their names in the configuration. Where an account's id is configured, no
     /// look is signed with credentials of another account.
     pub fn new(client: Client, accounts: BTreeMap<String, Account>) -> Self {
-        let accounts =
-            accounts.into_iter().map(|(name, account)| (name, (account, Identity::default()))).collect();
-        Self { client, accounts }
+        let accounts = accounts.into_iter().map(|(name, account)| (name, Access::new(account))).collect();
+        Self { client: Arc::new(client), accounts }
     }
 }
 
@@ -114,12 +115,12 @@ impl Look for Aws {
     }
 
     fn clock_differs(&self, account: &str, provider: Provider) -> bool {
-        self.accounts.get(account).is_some_and(|(account, _)| account.clock_differs(service(provider)))
+        self.accounts.get(account).is_some_and(|access| access.account().clock_differs(service(provider)))
     }
 
     fn refresh(&self, account: &str) {
-        if let Some((account, _)) = self.accounts.get(account) {
-            account.forget_credentials();
+        if let Some(access) = self.accounts.get(account) {
+            access.forget();
         }
     }
 }
@@ -133,15 +134,13 @@ impl Aws {
         request: Request,
         timeout: Duration,
     ) -> Result<Reply, Observation> {
-        let Some((account, identity)) = self.accounts.get(account) else {
+        let Some(access) = self.accounts.get(account) else {
             let message = Some(format!("the account {account:?} is not configured"));
             return Err(denied("UnknownAccount", message));
         };
         let service = service(provider);
-        let signer = self.client.signer(account, service).await.map_err(unanswered)?;
-        if let Some(objection) = identity.objection(&self.client, account, &signer, timeout).await {
-            return Err(objection);
-        }
+        let signer = access.signer(&self.client, service, timeout).await?;
+        let account = access.account();
         let sent = match request {
             Request::Get(path) => self.client.get(account, &signer, service, &path, timeout).await,
             Request::Post(path, json) => {

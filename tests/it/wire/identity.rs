@@ -31,7 +31,7 @@ pub(super) const THEIRS: &str = "210987654321";
 pub(super) struct Moved(Arc<AtomicU64>);
 
 impl Moved {
-    fn on(&self, by: Duration) {
+    pub(super) fn on(&self, by: Duration) {
         self.0.fetch_add(by.as_secs(), Ordering::SeqCst);
     }
 }
@@ -81,7 +81,8 @@ pub(super) fn asked(server: &Server) -> String {
     server.requests().iter().map(|request| if request.starts_with("POST / ") { 's' } else { 'c' }).collect()
 }
 
-fn assert_mismatch(seen: &Observation) {
+#[track_caller]
+pub(super) fn assert_mismatch(seen: &Observation) {
     let Observation::Denied { reach: Reach::Scope, code, message: Some(message), .. } = seen else {
         panic!("{seen:?}");
     };
@@ -212,7 +213,21 @@ async fn credentials_that_sts_refuses_are_denied_with_its_code() {
 
 /// Diagnostics as lines.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Gathers what this thread says until the guard is dropped.
+    pub(super) fn gather(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub(super) fn said(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -227,9 +242,7 @@ impl Write for Lines {
 #[tokio::test]
 async fn that_sts_does_not_say_is_one_warning_until_it_does() {
     let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
-    let _here = tracing::subscriber::set_default(subscriber);
+    let _here = lines.gather();
     let reset = || Answer::Reset;
     let server =
         Server::start([reset(), claimed(), reset(), claimed(), caller(OURS), claimed(), reset(), claimed()])
@@ -239,8 +252,7 @@ async fn that_sts_does_not_say_is_one_warning_until_it_does() {
     for _ in 0..4 {
         assert_eq!(kind(&see(&aws, ask(PLENTY)).await), "seen");
         aws.refresh("prod-eu");
-        let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        warnings.push(said.matches("account_id is not checked").count());
+        warnings.push(lines.said().matches("account_id is not checked").count());
     }
     assert_eq!(warnings, [1, 1, 1, 2]);
 }

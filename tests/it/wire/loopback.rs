@@ -146,12 +146,22 @@ pub(super) fn aws_of(
     provider: SharedCredentialsProvider,
     clock: Arc<dyn Clock>,
 ) -> Aws {
-    let endpoint = Some(url::Url::parse(&format!("http://127.0.0.1:{port}")).unwrap());
+    aws_at((port, port), account_id, provider, clock)
+}
+
+/// [`aws_of`], with Chime and STS at the first port, and Connect at the second.
+pub(super) fn aws_at(
+    (chime, connect): (u16, u16),
+    account_id: Option<&str>,
+    provider: SharedCredentialsProvider,
+    clock: Arc<dyn Clock>,
+) -> Aws {
+    let at = |port| Some(url::Url::parse(&format!("http://127.0.0.1:{port}")).unwrap());
     let settings = AccountSettings {
         region: "eu-west-2".into(),
         account_id: account_id.map(str::to_owned),
-        chime_endpoint: endpoint.clone(),
-        connect_endpoint: endpoint,
+        chime_endpoint: at(chime),
+        connect_endpoint: at(connect),
         ..AccountSettings::default()
     };
     let cache = CredentialCache::from_provider(provider);

@@ -7,6 +7,7 @@ mod holders;
 mod identity;
 mod inquiries;
 mod loopback;
+mod renewal;
 
 use std::fmt::Debug;
 use std::fs;
