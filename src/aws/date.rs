@@ -7,8 +7,8 @@ use crate::core::time::Timestamp;
 /// Reads an HTTP date in any of the three forms (`Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`,
 /// `Sun Nov  6 08:49:37 1994`).
 ///
-/// A leap second counts as the second after 59. A two-digit year is the one less than fifty years ahead of `now`, as RFC
-/// 9110 wants it. `None` for everything else, a wrong day of the week included.
+/// A leap second counts as the second after 59. A two-digit year is the last one that is at most fifty years ahead of
+/// `now`, to the second, as RFC 9110 wants it. `None` for everything else, a wrong day of the week included.
 pub fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
     let (text, leap) = without_leap_second(text)?;
@@ -33,19 +33,29 @@ fn with_whole_year(text: &str, now: Timestamp) -> Option<String> {
     let (weekday, rest) = text.split_once("day, ")?;
     let (date, time) = rest.split_once(' ')?;
     let [day, month, year] = date.split('-').collect::<Vec<_>>().try_into().ok()?;
-    if year.len() != 2 || !year.bytes().all(|b| b.is_ascii_digit()) {
+    if !WEEKDAYS.contains(&weekday) || year.len() != 2 || !year.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
     let short = weekday.get(..3)?;
+    let month_number = MONTHS.iter().position(|name| *name == month)? + 1;
     let this = year_of(now);
-    let year = this - this.rem_euclid(100) + year.parse::<i32>().ok()?;
-    let year = match year - this {
-        ahead if ahead > CENTURY / 2 => year - CENTURY,
-        behind if behind < -CENTURY / 2 => year + CENTURY,
-        _near => year,
+    let next_century = this - this.rem_euclid(CENTURY) + CENTURY + year.parse::<i32>().ok()?;
+    // As `Timestamp` shows its seconds, fifty years before: it is ahead of now if it is more than fifty years ahead.
+    let too_far = |year: i32| {
+        let before =
+            format!("{:04}-{month_number:02}-{day}T{}", year - CENTURY / 2, time.trim_end_matches(" GMT"));
+        before.as_str() > now.to_string().get(..before.len()).unwrap_or_default()
     };
+    let year = [next_century, next_century - CENTURY].into_iter().find(|year| !too_far(*year));
+    let year = year.unwrap_or(next_century - 2 * CENTURY);
     Some(format!("{short}, {day} {month} {year:04} {time}"))
 }
+
+/// The days of the week without their last three letters.
+const WEEKDAYS: [&str; 7] = ["Mon", "Tues", "Wednes", "Thurs", "Fri", "Satur", "Sun"];
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 const CENTURY: i32 = 100;
 
@@ -75,11 +85,28 @@ mod tests {
     }
 
     #[test]
-    fn two_digit_years_are_the_nearest_ones() {
-        assert_eq!(read("Friday, 20-Nov-26 08:49:37 GMT"), Some("2026-11-20T08:49:37.000Z".to_owned()));
-        // 2076 is exactly fifty years ahead; httpdate alone would take 76 for 1976.
-        assert_eq!(read("Friday, 06-Nov-76 08:49:37 GMT"), Some("2076-11-06T08:49:37.000Z".to_owned()));
-        assert_eq!(read("Sunday, 06-Nov-77 08:49:37 GMT"), Some("1977-11-06T08:49:37.000Z".to_owned()));
+    fn a_two_digit_year_is_at_most_fifty_years_ahead() {
+        for (now, text, at) in [
+            ("2026-11-22T00:00:00Z", "Friday, 20-Nov-26 08:49:37 GMT", "2026-11-20T08:49:37.000Z"),
+            // httpdate alone would take 76 for 1976.
+            ("2026-11-22T00:00:00Z", "Friday, 06-Nov-76 08:49:37 GMT", "2076-11-06T08:49:37.000Z"),
+            ("2026-11-22T00:00:00Z", "Sunday, 22-Nov-76 00:00:00 GMT", "2076-11-22T00:00:00.000Z"),
+            ("2026-11-22T00:00:00Z", "Monday, 22-Nov-76 00:00:01 GMT", "1976-11-22T00:00:01.000Z"),
+            ("2026-11-22T00:00:00Z", "Tuesday, 23-Nov-76 00:00:00 GMT", "1976-11-23T00:00:00.000Z"),
+            ("2026-11-22T00:00:00Z", "Sunday, 06-Nov-77 08:49:37 GMT", "1977-11-06T08:49:37.000Z"),
+            ("2026-11-22T00:00:00Z", "Saturday, 01-Jan-00 00:00:00 GMT", "2000-01-01T00:00:00.000Z"),
+            ("2026-11-22T00:00:00Z", "Friday, 31-Dec-99 23:59:60 GMT", "2000-01-01T00:00:00.000Z"),
+            // Near the end of a century, small numbers are of the next one.
+            ("2099-12-31T23:59:59Z", "Friday, 01-Jan-00 00:00:00 GMT", "2100-01-01T00:00:00.000Z"),
+            ("2080-06-01T00:00:00Z", "Wednesday, 20-Nov-26 08:49:37 GMT", "2126-11-20T08:49:37.000Z"),
+            // Either may show a day that the other year lacks.
+            ("2024-02-29T12:00:00Z", "Friday, 01-Mar-74 00:00:00 GMT", "1974-03-01T00:00:00.000Z"),
+            ("2022-02-28T12:00:00Z", "Tuesday, 29-Feb-72 00:00:00 GMT", "1972-02-29T00:00:00.000Z"),
+            ("2022-03-01T00:00:00Z", "Monday, 29-Feb-72 00:00:00 GMT", "2072-02-29T00:00:00.000Z"),
+        ] {
+            let told = Timestamp::parse(now).and_then(|now| parse(text, now)).map(|at| at.to_string());
+            assert_eq!(told.as_deref(), Some(at), "{text} at {now}");
+        }
     }
 
     #[test]
@@ -108,6 +135,17 @@ mod tests {
             "Sun, 06 Nov 1994 08:49:61 GMT",
             "Thu, 01 Jan 116 00:00:00 GMT",
             "Sunday, +6-Nov-94 08:49:37 GMT",
+            "Sun, 06-Nov-94 08:49:37 GMT",
+            "Sundayday, 06-Nov-94 08:49:37 GMT",
+            "Sunxday, 06-Nov-94 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 gmt",
+            "Sunday, 06-Nov-1994 08:49:37 GMT",
+            "Sunday, 06-nov-94 08:49:37 GMT",
+            "Sunday, 6-Nov-94 08:49:37 GMT",
+            "Sunday, 06-Nov-94 é GMT",
+            "Sun Nov 6 08:49:37 1994 GMT",
+            "Sun, 06 Nov 1994 24:00:00 GMT",
+            "Sun, 06 Nov 1994 23:60:00 GMT",
         ] {
             assert_eq!(read(text), None, "{text}");
         }
