@@ -235,6 +235,95 @@ fn a_code_means_the_same_however_it_is_carried() {
     }
 }
 
+/// Statuses that are no description and no 401 or 429, which mean something by themselves.
+const CLIENT_ERRORS: [u16; 7] = [400, 402, 403, 404, 405, 409, 499];
+const SERVER_ERRORS: [u16; 6] = [500, 501, 502, 503, 504, 599];
+
+/// Compares what both services mean by codes at statuses, however carried, with and without `Exception` at the end.
+#[track_caller]
+fn mean(codes: &[&str], statuses: &[u16], expected: &str) {
+    for provider in [Provider::Chime, Provider::Connect] {
+        for (code, status) in codes.iter().flat_map(|code| statuses.iter().map(move |status| (code, *status)))
+        {
+            for carrier in CARRIERS {
+                let seen = observe(&key(provider), &carried(status, carrier, code));
+                assert_eq!(kind(&seen), expected, "{provider:?}: {status} {code} in {carrier}: {seen:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_concerns_the_credentials_does_so_at_any_status() {
+    const CODES: [&str; 9] = [
+        "UnrecognizedClient",
+        "InvalidClientTokenId",
+        "ExpiredToken",
+        "InvalidSignature",
+        "SignatureDoesNotMatch",
+        "IncompleteSignature",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "OptInRequired",
+    ];
+    let with_exception = CODES.map(|code| format!("{code}Exception"));
+    let codes: Vec<&str> = CODES.into_iter().chain(with_exception.iter().map(String::as_str)).collect();
+    for statuses in [&CLIENT_ERRORS[..], &SERVER_ERRORS, &[101, 204, 301, 302, 401, 429]] {
+        mean(&codes, statuses, "denied");
+    }
+    // A 401 needs no code, and none makes it another thing.
+    let others = [
+        "",
+        "Whatever",
+        "AccessDenied",
+        "Forbidden",
+        "TooManyRequestsException",
+        "ResourceNotFoundException",
+    ];
+    mean(&others, &[401], "denied");
+    assert_eq!(kind(&observe(&key(Provider::Chime), &reply(401, &[], ""))), "denied");
+}
+
+#[test]
+fn what_is_forbidden_may_be_so_for_one_order_only() {
+    let codes = ["AccessDenied", "AccessDeniedException", "Forbidden", "ForbiddenException"];
+    mean(&codes, &CLIENT_ERRORS, "denied-order");
+    mean(&codes, &SERVER_ERRORS, "unavailable");
+    mean(&codes, &[429], "throttled");
+    mean(&["", "Whatever"], &[403], "denied-order");
+}
+
+#[test]
+fn the_quota_is_told_from_an_outage_by_the_status_first() {
+    let documented = ["ThrottledClientException", "ThrottlingException", "TooManyRequestsException"];
+    mean(&documented, &CLIENT_ERRORS, "throttled");
+    mean(&["", "Whatever", "ResourceNotFoundException", "InternalFailure"], &[429], "throttled");
+    let elsewhere = [
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "TransactionInProgressException",
+    ];
+    mean(&elsewhere, &[400, 429], "throttled");
+    let contradicted = ["", "Whatever", "ResourceNotFoundException", "NotFoundException"];
+    for codes in [&documented[..], &elsewhere, &contradicted] {
+        mean(codes, &SERVER_ERRORS, "unavailable");
+    }
+    mean(&["", "Whatever"], &[404], "unavailable");
+    for status in SERVER_ERRORS.into_iter().chain([404]) {
+        let seen = observe(&key(Provider::Connect), &reply(status, &[], ""));
+        assert_eq!(kind(&seen), "unavailable", "{status}, bare");
+    }
+}
+
 #[test]
 fn only_an_answer_that_says_so_makes_anybody_wait() {
     let waits = |status, retry_after| {
