@@ -175,3 +175,34 @@ impl Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+
+    use super::*;
+    use crate::aws::credentials::CredentialCache;
+    use crate::core::time::{Now, Timestamp};
+
+    #[tokio::test]
+    async fn a_late_look_with_the_old_ones_finds_their_verdict_beside_that_of_the_new_ones() {
+        let keys = Credentials::new("a", "b", None, None, "test");
+        let cache = CredentialCache::from_provider(SharedCredentialsProvider::new(keys));
+        let mut fetched = Vec::new();
+        for _ in 0..3 {
+            let now = Now { wall: Timestamp::from_millis(0), tick: Tick::ZERO };
+            fetched.push(cache.signer(now).await.unwrap().0);
+            cache.forget();
+        }
+        let identity = Identity::default();
+        let known = || fetched.iter().map(|signer| identity.verdict(signer).is_some()).collect::<Vec<_>>();
+        for (at, wanted) in [(0, [true, false, false]), (1, [true, true, false]), (2, [false, true, true])] {
+            identity.known().remember(&fetched[at], &Verdict::Same);
+            assert_eq!(known(), wanted);
+        }
+        identity.known().remember(&fetched[1], &Verdict::Other("x".to_owned()));
+        assert!(matches!(identity.verdict(&fetched[1]), Some(Verdict::Other(_))));
+        assert_eq!(known(), [false, true, true]);
+    }
+}

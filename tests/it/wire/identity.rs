@@ -135,13 +135,17 @@ async fn with_another_accounts_credentials_the_service_is_not_asked_at_all() {
 
 #[tokio::test]
 async fn another_account_stands_until_sts_says_otherwise() {
-    let server = Server::start([caller(THEIRS), Answer::Reset, caller(OURS), claimed()]).await;
+    let server =
+        Server::start([caller(THEIRS), Answer::Reset, caller(OURS), claimed(), Answer::Reset, claimed()])
+            .await;
     let aws = aws(&server, &Moved::default());
     for _ in 0..2 {
         assert_mismatch(&see(&aws, ask(PLENTY)).await);
         aws.refresh("prod-eu");
     }
     assert_eq!(looks(&aws, &server, 1).await, (vec!["seen"], "sssc".to_owned()));
+    aws.refresh("prod-eu");
+    assert_eq!(looks(&aws, &server, 1).await, (vec!["seen"], "ssscsc".to_owned()), "it has said otherwise");
 }
 
 #[tokio::test]

@@ -164,6 +164,20 @@ async fn an_sts_that_is_silent_holds_no_look_up() {
 }
 
 #[tokio::test]
+async fn an_sts_that_does_not_say_keeps_no_new_ones_back() {
+    let house = House::new([caller(OURS), Answer::Reset, caller(OURS)], []).await;
+    house.gate.add_permits(1);
+    assert_eq!(house.signed_with().await, 1);
+    house.clock.on(minutes(56));
+    until("the new ones", async || house.signed_with().await == 2).await;
+    assert_eq!(house.signed_with().await, 2);
+    assert_eq!(house.checked(), [1, 2]);
+    house.clock.on(minutes(5));
+    assert_eq!(house.signed_with().await, 2);
+    assert_eq!(house.checked(), [1, 2, 2], "it is asked again after five minutes");
+}
+
+#[tokio::test]
 async fn new_ones_of_another_account_are_never_looked_with() {
     let lines = Lines::default();
     let _here = lines.gather();
