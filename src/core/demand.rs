@@ -226,11 +226,11 @@ mod tests {
 
     #[test]
     fn lanes_with_work_share_the_rate_by_weight() {
-        let seconds = |calls, rate| drained(calls, rate).map(|time| time.as_secs_f64().round());
-        assert_eq!(seconds([0, 120, 0], 2.0), [0.0, 60.0, 0.0]);
-        assert_eq!(seconds([8, 4, 1], 1.3), [10.0, 10.0, 10.0]);
+        let seconds = |calls, rate| drained(calls, rate).map(|time| time.as_millis());
+        assert_eq!(seconds([0, 120, 0], 2.0), [0, 60_000, 0]);
+        assert_eq!(seconds([8, 4, 1], 1.3), [10_000; 3]);
         // The urgent ones take two thirds of it for 15 s, and leave all of it then.
-        assert_eq!(seconds([10, 100, 0], 1.0), [15.0, 110.0, 0.0]);
-        assert_eq!(seconds([0, 0, 0], 1.0), [0.0; 3]);
+        assert_eq!(seconds([10, 100, 0], 1.0), [15_000, 110_000, 0]);
+        assert_eq!(seconds([0, 0, 0], 1.0), [0; 3]);
     }
 }

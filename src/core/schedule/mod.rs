@@ -431,11 +431,12 @@ impl Schedule {
 
     /// The median of what the waiting orders of a lane are used to. Goes through all of them.
     pub fn median_interval(&self, lane: Lane) -> Duration {
-        let waiting = self.places.values().filter_map(|place| match place {
-            Place::Waiting(wish) if wish.lane == lane => Some(wish.interval),
-            Place::Waiting(_) | Place::InFlight { .. } => None,
+        let waiting = Queue::all_of(lane).iter().flat_map(|queue| &self.queues[*queue as usize].waiting);
+        let intervals = waiting.filter_map(|(_, who)| match self.places.get(who) {
+            Some(Place::Waiting(wish)) => Some(wish.interval),
+            Some(Place::InFlight { .. }) | None => None,
         });
-        let mut intervals: Vec<Duration> = waiting.collect();
+        let mut intervals: Vec<Duration> = intervals.collect();
         let middle = intervals.len() / 2;
         if intervals.is_empty() {
             return Duration::ZERO;

@@ -1,6 +1,6 @@
 //! What becomes of a page of a scope's list: each of its rows is applied as an answer to a look would be.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::Poller;
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         };
         let events = member.dispatcher.hear_page(failed.as_ref(), now);
         self.journal.scope(member.report(events, now), now.tick);
-        let mut rows: HashMap<Stream, Row> = HashMap::new();
+        let mut rows: BTreeMap<Stream, Row> = BTreeMap::new();
         for row in page.rows {
             if let Some(who) = member.waiting(&row) {
                 rows.insert(who, row);

@@ -73,7 +73,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             Err(StoreError::Failing(cause)) => {
                 tracing::error!(cause = %cause, "orders cannot be read; what is due of them is put off");
                 if self.once.is_none() {
-                    due.iter().for_each(|who| self.wakes.set(*who, Some(now.wall.plus(SLEEP_MOST))));
+                    for who in due {
+                        self.wakes.set(*who, Some(now.wall.plus(SLEEP_MOST)));
+                    }
                 }
                 return Ok(());
             }

@@ -294,7 +294,9 @@ fn asks(errand: &Errand) -> Option<&str> {
 /// The lists as they would be with the first entries only.
 fn first_of(lists: &[WatchList], entries: usize) -> Vec<WatchList> {
     let mut lists = lists.to_vec();
-    lists.iter_mut().for_each(|list| list.entries.truncate(entries));
+    for list in &mut lists {
+        list.entries.truncate(entries);
+    }
     lists
 }
 
