@@ -10,7 +10,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 mod quota;
+mod scopes;
 mod stories;
+mod sweeps;
 
 use super::Poller;
 use crate::clock::{Clock as _, TestClock};
@@ -216,7 +218,9 @@ impl House {
             let page = self.store.schedule(after, 1000).await.unwrap();
             let Some(last) = page.last() else { return poller };
             after = Some(last.stream);
-            page.iter().for_each(|order| poller.settle(order, Duration::from_hours(25), now.wall));
+            for order in &page {
+                poller.settle(order, Duration::from_hours(25), now.wall);
+            }
         }
     }
 

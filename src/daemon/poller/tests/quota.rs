@@ -116,7 +116,7 @@ fn main_file(connect: &str) -> String {
 
 impl House {
     /// A service with this quota, part of which somebody else uses.
-    fn on(mut self, rate: f64, burst: u32, foreign: f64) -> Self {
+    pub(super) fn on(mut self, rate: f64, burst: u32, foreign: f64) -> Self {
         let world = Arc::get_mut(&mut self.world).unwrap();
         world.quota = Some(Server::new(rate, burst, foreign));
         self

@@ -1,0 +1,250 @@
+//! Lists instead of looks: many Chime orders at once, and Connect numbers that are merely watched on.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::core::observation::{ChimeNumber, ChimeOrder, ChimeStatus, Source};
+use crate::core::sweep::{Page as ListPage, Row};
+
+const CHIME: &str = "chime = { rate = 2.0, burst = 5, share = 0.8 }\n";
+const PAGE: usize = 100;
+
+/// A watch list of so many Chime orders.
+fn orders(many: usize) -> String {
+    let entries: Vec<String> = (0..many).map(|n| format!("[[order]]\nid = \"{}\"\n", id(n))).collect();
+    format!("account = \"a\"\nstalled_after = \"none\"\n{}", entries.concat())
+}
+
+/// An order with one number, done or not.
+fn order(done: bool, source: Source) -> ChimeOrder {
+    let (raw, known) =
+        if done { ("Successful", ChimeStatus::Successful) } else { ("Processing", ChimeStatus::Processing) };
+    let (word, progress) =
+        if done { ("Acquired", Progress::Claimed) } else { ("Processing", Progress::InProgress) };
+    ChimeOrder {
+        source,
+        status: Some(Word { raw: raw.into(), known: Some(known) }),
+        porting: false,
+        numbers: vec![ChimeNumber {
+            number: NUMBER.into(),
+            status: Some(Word { raw: word.into(), known: Some(progress) }),
+        }],
+        updated_at: None,
+        foc_date: None,
+    }
+}
+
+fn looked(done: bool) -> Answer {
+    Answer::Observed(Observation::Seen(Sighting::Chime(order(done, Source::Own))))
+}
+
+/// The page of these orders that a token asks for: the token is where it begins.
+fn page(ids: &[usize], token: Option<&str>, done: bool) -> Listed {
+    let from: usize = token.map_or(0, |token| token.parse().unwrap());
+    let rows = ids.iter().skip(from).take(PAGE);
+    let rows = rows.map(|n| Row::Order { id: id(*n), seen: order(done, Source::List) }).collect();
+    let next = from + PAGE;
+    Listed::Page(ListPage { rows, next: (next < ids.len()).then(|| next.to_string()) })
+}
+
+impl House {
+    /// Chime orders on a quota of 2 a second, of which eight tenths are ours.
+    async fn of_orders(
+        many: usize,
+        answers: impl FnMut(&str, &Errand, u64) -> Answer + Send + 'static,
+        lists: impl FnMut(Option<&str>, u64) -> Listed + Send + 'static,
+    ) -> Self {
+        let mut house = Self::with(&format!("{MAIN}{CHIME}"), &[("l", &orders(many))], answers).await;
+        let world = Arc::get_mut(&mut house.world).unwrap();
+        world.quota = Some(quota::Server::new(2.0, 5, 0.0));
+        world.lists = Mutex::new(Box::new(lists));
+        house
+    }
+
+    /// The seconds at which pages were asked for, from one on.
+    fn pages(&self, from: u64) -> Vec<u64> {
+        let pages = self.world.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.iter().map(|(second, _)| *second).filter(|second| *second >= from).collect()
+    }
+
+    /// When each order was said to be completed: once.
+    async fn completed(&self) -> Vec<(String, u64)> {
+        let mut completed = Vec::new();
+        for record in self.records().await.iter().filter(|record| record.event == "order.completed") {
+            let at = record.time.unwrap().since(Timestamp::from_millis(START)).as_secs();
+            completed.push((record.order_id.clone().unwrap(), at));
+        }
+        let who: BTreeSet<&String> = completed.iter().map(|(who, _)| who).collect();
+        assert_eq!(who.len(), completed.len(), "each once");
+        completed
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_thousand_orders_that_change_at_once_are_known_within_a_hundred_seconds() {
+    const ORDERS: usize = 5000;
+    let ids: Vec<usize> = (0..ORDERS).collect();
+    for phase in [0, 23, 49] {
+        let changes = 20 * MINUTE + phase;
+        let ids = ids.clone();
+        let house = House::of_orders(
+            ORDERS,
+            move |_, _, second| looked(second >= changes),
+            move |token, second| page(&ids, token, second >= changes),
+        )
+        .await;
+        let mut poller = house.start().await;
+        house.run(&mut poller, changes + 5 * MINUTE).await;
+        let completed = house.completed().await;
+        assert_eq!(completed.len(), ORDERS);
+        let known = completed.iter().map(|(_, at)| *at).max().unwrap();
+        assert!(known <= changes + 100, "known after {} s, phase {phase}", known - changes);
+        let calls = [house.pages(changes), house.asked(changes).iter().map(|(at, _)| *at).collect()];
+        let calls = calls.concat().into_iter().filter(|at| *at <= known).count();
+        assert!(calls * 50 < ORDERS, "{calls} calls, phase {phase}");
+        let before = changes - 10 * MINUTE;
+        let of_rounds = house.pages(before).len() + house.asked(before).len();
+        assert!(of_rounds < 15 * ORDERS / 50, "{of_rounds} calls in ten minutes and a bit");
+        assert_eq!(house.pages(known + MINUTE).len(), 0, "nobody waits for the list any more");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_in_the_list_is_looked_at() {
+    const ORDERS: usize = 600;
+    // A third of them the list does not have, and what it has grows at its front while it is read.
+    let ids: Vec<usize> = (0..ORDERS).filter(|n| n % 3 > 0).collect();
+    let mut read = 0;
+    let house = House::of_orders(
+        ORDERS,
+        move |_, _, second| looked(second >= HOUR),
+        move |token, second| {
+            read += 1;
+            let others = (0..7 * read).map(|n| 100_000 + n);
+            page(&others.chain(ids.iter().copied()).collect::<Vec<_>>(), token, second >= HOUR)
+        },
+    )
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, HOUR + 10 * MINUTE).await;
+    assert_eq!(house.completed().await.len(), ORDERS);
+    let looks: BTreeSet<String> = house
+        .asked(30 * MINUTE)
+        .iter()
+        .filter_map(|(_, errand)| match errand {
+            Errand::Itself(ask) => Some(ask.clone()),
+            Errand::Holders { .. } | Errand::Holder(_) => None,
+        })
+        .collect();
+    assert!((0..ORDERS).step_by(3).all(|n| looks.contains(&id(n))), "who is not in it is looked at");
+    assert!(!house.pages(30 * MINUTE).is_empty(), "and the others are not, mostly");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_does_not_work_holds_nobody_up() {
+    const ORDERS: usize = 300;
+    let denied = || Observation::Denied {
+        reach: crate::core::observation::Reach::Order,
+        code: "AccessDeniedException".into(),
+        message: None,
+        clock_offset_s: None,
+    };
+    let malformed = || Observation::Malformed { detail: "expired".into() };
+    let answers: [fn(Option<&str>) -> Option<bool>; 4] = [
+        // Refused, always expired, expired in the middle, going round in circles.
+        |_| None,
+        |token| token.map(|_| false),
+        |token| Some(token != Some("200")),
+        |_| Some(true),
+    ];
+    for (n, answer) in answers.into_iter().enumerate() {
+        let ids: Vec<usize> = (0..ORDERS).collect();
+        let house = House::of_orders(
+            ORDERS,
+            move |_, _, second| looked(second >= HOUR),
+            move |token, second| match (n, answer(token)) {
+                (_, None) if n == 0 => Listed::Observed(denied()),
+                (_, Some(false)) => Listed::Observed(malformed()),
+                (3, _) => match page(&ids, token, second >= HOUR) {
+                    Listed::Page(page) => Listed::Page(ListPage { next: Some("100".into()), ..page }),
+                    other @ Listed::Observed(_) => other,
+                },
+                _ => page(&ids, token, second >= HOUR),
+            },
+        )
+        .await;
+        let mut poller = house.start().await;
+        house.run(&mut poller, HOUR + 10 * MINUTE).await;
+        assert_eq!(house.completed().await.len(), ORDERS, "list {n}");
+        let said = house.said().await;
+        assert!(said.iter().all(|(_, said)| !said.starts_with("scope.denied")), "list {n}");
+        assert!(house.pages(0).len() < 200, "list {n} was asked {} times", house.pages(0).len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_back_that_only_the_list_shows_has_to_be_confirmed() {
+    const ORDERS: usize = 10;
+    let ids: Vec<usize> = (0..ORDERS).collect();
+    let main = format!("{MAIN}{CHIME}[poll]\nafter_terminal = \"10m\"\n");
+    let answers = |_: &str, _: &Errand, second| looked(second >= HOUR);
+    let mut house = House::with(&main, &[("l", &orders(ORDERS))], answers).await;
+    // From the second hour on the list is behind.
+    let list = move |token: Option<&str>, second| page(&ids, token, (HOUR..2 * HOUR).contains(&second));
+    Arc::get_mut(&mut house.world).unwrap().lists = Mutex::new(Box::new(list));
+    let mut poller = house.start().await;
+    house.run(&mut poller, 4 * HOUR).await;
+    assert_eq!(house.completed().await.len(), ORDERS);
+    let changed =
+        house.records().await.iter().filter(|record| record.event == "order.status_changed").count();
+    assert_eq!(changed, 2 * ORDERS, "Processing and Successful, and nothing after");
+    assert!(house.asked(2 * HOUR).len() >= ORDERS, "each was looked at");
+}
+
+/// The page of a Connect list that has these numbers.
+fn present(ids: impl Iterator<Item = usize>, token: Option<&str>) -> Listed {
+    let ids: Vec<usize> = ids.collect();
+    let from: usize = token.map_or(0, |token| token.parse().unwrap());
+    let rows = ids.iter().skip(from).take(1000).map(|n| Row::Number { id: id(*n) }).collect();
+    let next = from + 1000;
+    Listed::Page(ListPage { rows, next: (next < ids.len()).then(|| next.to_string()) })
+}
+
+#[tokio::test(start_paused = true)]
+async fn released_numbers_are_noticed_by_their_absence_from_the_list() {
+    // More than can be looked at: 1.6 a second are 11,520 in two hours.
+    const NUMBERS: usize = 12_000;
+    const GONE: usize = 17;
+    let gone = |n: usize, second: u64| n < GONE && second >= 10 * HOUR;
+    let number = |asked: &str| asked.rsplit('-').next().unwrap().parse::<usize>().unwrap();
+    let main = format!("{MAIN}[poll]\nafter_terminal = \"2h\"\n");
+    let mut house = House::with(&main, &[("l", &list(NUMBERS))], move |asked, errand, second| match errand {
+        Errand::Itself(_) if gone(number(asked), second) => missing(),
+        Errand::Itself(_) => seen("CLAIMED"),
+        Errand::Holders { .. } | Errand::Holder(_) => Answer::Page(Page::default()),
+    })
+    .await
+    .on(2.0, 5, 0.0);
+    let lists = move |token: Option<&str>, second| present((0..NUMBERS).filter(|n| !gone(*n, second)), token);
+    Arc::get_mut(&mut house.world).unwrap().lists = Mutex::new(Box::new(lists));
+    let mut poller = house.start().await;
+    house.run(&mut poller, 16 * HOUR).await;
+    let said = house.said().await;
+    let released: Vec<u64> =
+        said.iter().filter(|(_, said)| said == "number.released").map(|(at, _)| *at).collect();
+    assert_eq!(released.len(), GONE);
+    assert!(*released.iter().max().unwrap() <= 13 * HOUR, "an interval and a bit later: {released:?}");
+    assert!(*released.iter().min().unwrap() > 10 * HOUR);
+    let asked = house.asked(10 * HOUR);
+    for n in 0..GONE {
+        let itself = Errand::Itself(id(n));
+        let own = asked.iter().filter(|(_, errand)| *errand == itself);
+        assert!(own.take(2).count() == 2, "looked at itself, twice, before anything is said");
+    }
+    // Everybody is looked at once every four intervals at least, and not once every interval.
+    let looks = house.asked(2 * HOUR + 5 * MINUTE).len();
+    let rounds = NUMBERS * 14 / 2;
+    let pages = house.pages(2 * HOUR).len();
+    assert!(looks + pages < rounds / 2, "{looks} looks and {pages} pages, {rounds} looks otherwise");
+    assert!(looks > NUMBERS * 14 / 8 - NUMBERS / 2, "{looks} looks");
+}
