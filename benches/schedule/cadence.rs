@@ -100,10 +100,7 @@ fn policies() -> Vec<Policy> {
         paced("0.25 × age, 5 s to 6 h", || {
             Box::new(|age, _| (age / 4).clamp(Duration::from_secs(5), 6 * HOUR))
         }),
-        Policy {
-            name: CLAIMWATCH,
-            make: Box::new(|orders| Box::new(Claimwatch::new(QUOTA, SHARE, orders))),
-        },
+        Policy { name: CLAIMWATCH, make: Box::new(|orders| Box::new(Claimwatch::new(QUOTA, SHARE, orders))) },
     ]
 }
 
@@ -176,25 +173,15 @@ fn setting(load: &Load, seed: u64) -> Setting {
             Life { appears, completes: (!stuck).then(|| appears + seconds(takes)) }
         })
         .collect();
-    Setting {
-        orders,
-        quota: None,
-        others: None,
-        restart_every: None,
-        outage: None,
-        lasts: load.lasts,
-        seed,
-    }
+    Setting { orders, quota: None, others: None, restart_every: None, outage: None, lasts: load.lasts, seed }
 }
 
 /// The tables, as markdown.
 pub(crate) fn tables(seeds: u64) -> String {
     let mut out = String::new();
     for load in &LOADS {
-        let mut table = Table::new(
-            load.name,
-            &["policy", "calls", "mean", "p50", "p95", "p99", "median of the quick"],
-        );
+        let mut table =
+            Table::new(load.name, &["policy", "calls", "mean", "p50", "p95", "p99", "median of the quick"]);
         let played: Vec<(&str, Outcome)> =
             policies().iter().map(|policy| (policy.name, play(load, policy, seeds))).collect();
         let flat = played.iter().find(|(name, _)| *name == FLAT_MINUTE).map(|(_, flat)| *flat);
@@ -207,22 +194,24 @@ pub(crate) fn tables(seeds: u64) -> String {
 }
 
 fn row(name: &str, of: &Outcome, flat: Option<Outcome>, load: &Load) -> Vec<String> {
-    let barred = |text: String, value: f64, bar: Option<f64>| match bar {
-        Some(bar) if value > bar => format!("{text} (bar {bar:.1}: **missed**)"),
-        Some(bar) => format!("{text} (bar {bar:.1})"),
-        None => text,
-    };
+    let calls_bar = flat.map(|flat| flat.calls * load.calls_bar);
+    let quick_bar = flat.and_then(|flat| load.quick_bar.map(|bar| flat.quick * bar));
     vec![
         name.to_owned(),
-        barred(format!("{:.0}", of.calls), of.calls, flat.map(|flat| (flat.calls * load.calls_bar).floor())),
-        barred(format!("{:.1}", of.mean), of.mean, flat.map(|flat| flat.mean)),
+        judged(of.calls, 0, calls_bar),
+        judged(of.mean, 1, flat.map(|flat| flat.mean)),
         format!("{:.1}", of.p50),
         format!("{:.0}", of.p95),
         format!("{:.0}", of.p99),
-        barred(
-            format!("{:.1}", of.quick),
-            of.quick,
-            flat.and_then(|flat| load.quick_bar.map(|bar| flat.quick * bar)),
-        ),
+        judged(of.quick, 1, quick_bar),
     ]
+}
+
+/// A figure with so many digits, what it may be at most, and whether it is more.
+fn judged(value: f64, digits: usize, bar: Option<f64>) -> String {
+    match bar {
+        Some(bar) if value > bar => format!("{value:.digits$} (bar {bar:.digits$}: **missed**)"),
+        Some(bar) => format!("{value:.digits$} (bar {bar:.digits$})"),
+        None => format!("{value:.digits$}"),
+    }
 }

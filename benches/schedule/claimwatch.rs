@@ -201,8 +201,6 @@ fn observation(answer: Answer) -> Observation {
         Answer::Pending => seen("IN_PROGRESS", Progress::InProgress),
         Answer::Done => seen("CLAIMED", Progress::Claimed),
         Answer::Throttled => Observation::Throttled { retry_after: None },
-        Answer::Unavailable => {
-            Observation::Unavailable { outage: Outage::Status(503), retry_after: None }
-        }
+        Answer::Unavailable => Observation::Unavailable { outage: Outage::Status(503), retry_after: None },
     }
 }

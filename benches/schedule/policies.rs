@@ -113,9 +113,8 @@ impl Workers {
         self.busy = 0;
         self.waiting = Waiting::default();
         self.failures.fill(0);
-        self.reservations = self
-            .retries
-            .map(|rate| Reservations { rate, tokens: f64::from(rate.burst), filled: now });
+        self.reservations =
+            self.retries.map(|rate| Reservations { rate, tokens: f64::from(rate.burst), filled: now });
     }
 }
 

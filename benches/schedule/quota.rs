@@ -66,7 +66,11 @@ fn all() -> Vec<Runner> {
         claimwatch(1.0),
         claimwatch(0.8),
         gcra(),
-        workers("Kubernetes' client-go: 5 ms to 1000 s by order, retries 10/s burst 100", kubernetes, Some(retries)),
+        workers(
+            "Kubernetes' client-go: 5 ms to 1000 s by order, retries 10/s burst 100",
+            kubernetes,
+            Some(retries),
+        ),
         workers("the same without the bucket for retries", kubernetes, None),
         workers("external-secrets: 1 s to 420 s by order", Backoff::Doubling(ms(1000), ms(420_000)), None),
         workers("full jitter by order, 1 s to 300 s", Backoff::FullJitter(ms(1000), ms(300_000)), None),
@@ -171,7 +175,13 @@ fn restarted() -> String {
 
 fn outage() -> String {
     let title = "Every call is answered with a 503 for ten minutes:";
-    let head = ["scheduler", "calls in it", "a minute, after the first", "first order seen after it, s", "goodput of the four hours, %"];
+    let head = [
+        "scheduler",
+        "calls in it",
+        "a minute, after the first",
+        "first order seen after it, s",
+        "goodput of the four hours, %",
+    ];
     let mut table = Table::new(title, &head);
     let setting = Setting { outage: Some(OUTAGE), ..setting() };
     for mut runner in all() {
@@ -204,7 +214,12 @@ fn percent(part: f64) -> String {
 }
 
 /// A figure with its bar, and whether that is missed.
-fn judged(text: String, bar: Option<f64>, missed: impl Fn(f64) -> bool, shown: impl Fn(f64) -> String) -> String {
+fn judged(
+    text: String,
+    bar: Option<f64>,
+    missed: impl Fn(f64) -> bool,
+    shown: impl Fn(f64) -> String,
+) -> String {
     match bar {
         Some(bar) if missed(bar) => format!("{text} (bar {}: **missed**)", shown(bar)),
         Some(bar) => format!("{text} (bar {})", shown(bar)),
@@ -221,8 +236,6 @@ fn row(runner: &Runner, tally: &Tally, quota: Rate, bars: Bars) -> Vec<String> {
     let jain = tally.jain();
     let answered_bar = bars.answered.filter(|_| whole);
     let never_bar = Some(0.0).filter(|_| ours && bars.all_looked_at);
-    // With a share of the quota not all can have had a look in the time.
-    let never_bar = never_bar.filter(|_| whole);
     vec![
         runner.name.clone(),
         thousands(tally.sent),
