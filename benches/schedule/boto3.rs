@@ -34,7 +34,7 @@ const ORDERS: u32 = 200;
 /// An answer takes this long. It also keeps eight threads that nothing slows down at a hundred calls a second.
 const ANSWER_MS: u32 = 80;
 /// How long a competitor may take to its first call: boto3 reads its models first.
-const STARTS_WITHIN: Duration = Duration::from_secs(60);
+const STARTS_WITHIN: Duration = Duration::from_mins(1);
 /// How often it is looked whether that came.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -73,7 +73,7 @@ pub(crate) fn tables(lasts: Duration, python: Option<PathBuf>) -> String {
     }
     let python = python.ok();
     // All at once, so that what else the machine does is the same for all.
-    let started: Vec<(Service, Who, JoinHandle<Result<Counts, String>>)> = [Service::Connect, Service::Chime]
+    let started: Vec<(Service, Who, JoinHandle<Outcome>)> = [Service::Connect, Service::Chime]
         .into_iter()
         .flat_map(|service| COMPETITORS.map(|who| (service, who)))
         .map(|(service, who)| {
@@ -81,7 +81,7 @@ pub(crate) fn tables(lasts: Duration, python: Option<PathBuf>) -> String {
             (service, who, thread::spawn(move || compete(service, who, lasts, python.as_deref())))
         })
         .collect();
-    let mut ended: Vec<(Service, Who, Result<Counts, String>)> = Vec::new();
+    let mut ended: Vec<Ended> = Vec::new();
     for (service, who, run) in started {
         let counts = run.join().unwrap_or_else(|_| Err("it panicked".to_owned()));
         ended.push((service, who, counts));
@@ -112,7 +112,7 @@ pub(crate) fn tables(lasts: Duration, python: Option<PathBuf>) -> String {
     out
 }
 
-fn row(who: Who, counts: &Result<Counts, String>, lasts: Duration) -> Vec<String> {
+fn row(who: Who, counts: &Outcome, lasts: Duration) -> Vec<String> {
     let name = match who {
         Who::Claimwatch(share) => format!("**claimwatch**, share {share:.1}"),
         Who::Boto3(mode) => format!("boto3 `{mode}`, 8 threads"),
@@ -135,6 +135,12 @@ fn row(who: Who, counts: &Result<Counts, String>, lasts: Duration) -> Vec<String
         Err(why) => vec![name, format!("did not run: {why}")],
     }
 }
+
+/// Why it did not run, or what came of it.
+type Outcome = Result<Counts, String>;
+
+/// Who it was, and what came of it.
+type Ended = (Service, Who, Outcome);
 
 /// What the simulator answered.
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +167,7 @@ impl Counts {
 }
 
 /// Runs one client against a world of its own, and counts from its first call on.
-fn compete(service: Service, who: Who, lasts: Duration, python: Option<&Path>) -> Result<Counts, String> {
+fn compete(service: Service, who: Who, lasts: Duration, python: Option<&Path>) -> Outcome {
     let world = Simulator::start(service).map_err(|cause| format!("no simulator: {cause}"))?;
     let (_folder, mut process) = match who {
         Who::Claimwatch(share) => {

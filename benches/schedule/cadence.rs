@@ -43,7 +43,7 @@ pub(crate) const LOADS: [Load; 4] = [
         name: "steady: 1,440 orders over 4 h, median 60 s",
         orders: 1440,
         within: Duration::from_hours(4),
-        median: Duration::from_secs(60),
+        median: Duration::from_mins(1),
         lasts: Duration::from_hours(5),
         calls_bar: 1.9,
         quick_bar: Some(0.2),
@@ -52,7 +52,7 @@ pub(crate) const LOADS: [Load; 4] = [
         name: "slow: 700 orders over 4 h, median 900 s",
         orders: 700,
         within: Duration::from_hours(4),
-        median: Duration::from_secs(900),
+        median: Duration::from_mins(15),
         lasts: Duration::from_hours(9),
         calls_bar: 1.2,
         quick_bar: Some(0.4),
@@ -60,8 +60,8 @@ pub(crate) const LOADS: [Load; 4] = [
     Load {
         name: "burst: 300 orders in 1 min, median 300 s",
         orders: 300,
-        within: Duration::from_secs(60),
-        median: Duration::from_secs(300),
+        within: Duration::from_mins(1),
+        median: Duration::from_mins(5),
         lasts: Duration::from_hours(3),
         calls_bar: 1.0,
         quick_bar: None,
@@ -70,7 +70,7 @@ pub(crate) const LOADS: [Load; 4] = [
         name: "bulk: 2,000 orders in 10 min, median 60 s",
         orders: 2000,
         within: Duration::from_mins(10),
-        median: Duration::from_secs(60),
+        median: Duration::from_mins(1),
         lasts: Duration::from_hours(4),
         calls_bar: 1.0,
         quick_bar: None,
@@ -91,7 +91,7 @@ fn policies() -> Vec<Policy> {
     let flat = |interval| move || -> Pace { Box::new(move |_, _| interval) };
     vec![
         paced("every 10 s", flat(Duration::from_secs(10))),
-        paced(FLAT_MINUTE, flat(Duration::from_secs(60))),
+        paced(FLAT_MINUTE, flat(Duration::from_mins(1))),
         paced("doubling from 1 s to 30 min", || {
             Box::new(|_, looks| {
                 Duration::from_secs(1 << looks.saturating_sub(1).min(20)).min(Duration::from_mins(30))

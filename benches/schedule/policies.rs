@@ -10,7 +10,7 @@ use claimwatch::core::time::Tick;
 use crate::world::{Answer, Client, Random, Rate, seconds};
 
 /// How long after a look that succeeded an order is looked at again.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// Orders that wait for a time, earliest first and in the order in which they came.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ pub(crate) struct Workers {
     backoff: Backoff,
     retries: Option<Rate>,
     reservations: Option<Reservations>,
-    workers: u32,
+    most: u32,
     busy: u32,
     queue: VecDeque<usize>,
     waiting: Waiting,
@@ -98,12 +98,12 @@ impl Workers {
             backoff,
             retries,
             reservations: None,
-            workers,
+            most: workers,
             busy: 0,
             queue: VecDeque::new(),
             waiting: Waiting::default(),
             failures: Vec::new(),
-            random: Random::new(seed ^ 0xbac0ff),
+            random: Random::new(seed ^ 0xbac0),
         };
         made.forget(Duration::ZERO);
         made
@@ -125,7 +125,7 @@ impl Client for Workers {
     }
 
     fn ready_at(&self, now: Duration) -> Option<Duration> {
-        if self.busy >= self.workers {
+        if self.busy >= self.most {
             return None;
         }
         if self.queue.is_empty() { self.waiting.next_at() } else { Some(now) }
@@ -278,7 +278,7 @@ impl Client for Paced {
         }
         let (since, looks) = &mut self.orders[who];
         *looks += 1;
-        self.waiting.put(now + (self.pace)(now - *since, *looks), who);
+        self.waiting.put(now + (self.pace)(now.saturating_sub(*since), *looks), who);
     }
 
     /// Its due times are stored.

@@ -107,13 +107,15 @@ const HEAD: [&str; 9] = [
     "Jain",
 ];
 
-/// What a table's bars are for claimwatch with the whole quota.
+/// What a table's bars are for claimwatch; how much is answered counts with the whole quota only.
 #[derive(Debug, Clone, Copy, Default)]
 struct Bars {
     refused: Option<f64>,
     answered: Option<f64>,
     all_looked_at: bool,
     jain: Option<f64>,
+    /// Whether the quota is as configured and ours alone, so that our share of it is all that we may use.
+    shared_out: bool,
 }
 
 fn alone() -> String {
@@ -123,6 +125,7 @@ fn alone() -> String {
         answered: Some(ANSWERED_ALONE),
         all_looked_at: true,
         jain: Some(JAIN),
+        shared_out: true,
     };
     for mut runner in all() {
         let tally = world::run(&setting(), runner.client.as_mut());
@@ -165,7 +168,7 @@ fn restarted() -> String {
     let title = "Killed and started again every 30 s:";
     let mut table = Table::new(title, &HEAD);
     let setting = Setting { restart_every: Some(RESTART_EVERY), ..setting() };
-    let bars = Bars { refused: Some(0.0), all_looked_at: true, ..Bars::default() };
+    let bars = Bars { refused: Some(0.0), all_looked_at: true, shared_out: true, ..Bars::default() };
     for mut runner in all() {
         let tally = world::run(&setting, runner.client.as_mut());
         table.row(row(&runner, &tally, QUOTA, bars));
@@ -186,7 +189,8 @@ fn outage() -> String {
     let setting = Setting { outage: Some(OUTAGE), ..setting() };
     for mut runner in all() {
         let tally = world::run(&setting, runner.client.as_mut());
-        let later = f64::from(tally.in_outage_later) / ((OUTAGE.1 - OUTAGE.0).as_secs_f64() / 60.0 - 1.0);
+        let later =
+            f64::from(tally.in_outage_later) / (OUTAGE.1.saturating_sub(OUTAGE.0).as_secs_f64() / 60.0 - 1.0);
         let bar = runner.share.map(|_| OUTAGE_CALLS_A_MINUTE);
         table.row(vec![
             runner.name,
@@ -235,6 +239,7 @@ fn row(runner: &Runner, tally: &Tally, quota: Rate, bars: Bars) -> Vec<String> {
     let never = part(tally.never(), count(tally.looks.len()));
     let jain = tally.jain();
     let answered_bar = bars.answered.filter(|_| whole);
+    let of_share = runner.share.filter(|_| bars.shared_out).map(|share| goodput / share);
     let never_bar = Some(0.0).filter(|_| ours && bars.all_looked_at);
     vec![
         runner.name.clone(),
@@ -243,7 +248,7 @@ fn row(runner: &Runner, tally: &Tally, quota: Rate, bars: Bars) -> Vec<String> {
         judged(percent(refused), bars.refused.filter(|_| ours), |bar| refused > bar, percent),
         format!("{:.3}", part(tally.rejected, tally.answered())),
         judged(percent(goodput), answered_bar, |bar| goodput < bar, percent),
-        runner.share.map_or("–".to_owned(), |share| percent(goodput / share)),
+        of_share.map_or("–".to_owned(), percent),
         judged(format!("{} %", percent(never)), never_bar, |bar| never > bar, |_| "0".to_owned()),
         judged(format!("{jain:.2}"), bars.jain.filter(|_| ours), |bar| jain < bar, |bar| format!("{bar:.2}")),
     ]

@@ -371,7 +371,7 @@ impl Run<'_> {
         }
         if let Some(completed) = life.completes.filter(|at| *at < self.setting.lasts) {
             self.open -= 1;
-            self.tally.noticed.push((completed - life.appears, now - completed));
+            self.tally.noticed.push((completed.saturating_sub(life.appears), now.saturating_sub(completed)));
         }
     }
 
