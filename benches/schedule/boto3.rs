@@ -195,7 +195,11 @@ fn compete(service: Service, who: Who, lasts: Duration, python: Option<&Path>) -
     while world.served.total() == 0 {
         let ended = process.0.try_wait().map_err(|cause| cause.to_string())?;
         if let Some(status) = ended {
-            return Err(format!("it ended: {status}"));
+            let hint = match who {
+                Who::Claimwatch(_) => "",
+                Who::Boto3(_) => "; has that Python boto3?",
+            };
+            return Err(format!("it ended ({status}){hint}"));
         }
         if waited > STARTS_WITHIN {
             return Err("it made no call".to_owned());
