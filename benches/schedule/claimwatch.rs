@@ -1,17 +1,18 @@
-//! claimwatch in virtual time: the real scope, schedule, state machine and cadence, put together as the daemon's loop
+//! claimwatch in virtual time: the real dispatcher, state machine and cadence, put together as the daemon's loop
 //! puts them together. Only this file has to follow when they change.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use claimwatch::core::dispatch::{Dispatch, Dispatcher};
 use claimwatch::core::event::ScopeKey;
 use claimwatch::core::look;
 use claimwatch::core::observation::{ConnectNumber, Observation, Outage, Progress, Sighting, Word};
 use claimwatch::core::order::{Declared, ListTerms, OrderKey, Provider, Stream, Watch};
 use claimwatch::core::policy::Policy;
-use claimwatch::core::schedule::Schedule;
-use claimwatch::core::scope::{Grant, Quota, Scope, ScopeMemory};
+use claimwatch::core::schedule::By;
+use claimwatch::core::scope::{Call, Quota, ScopeMemory};
 use claimwatch::core::state::{Looked, Order};
 use claimwatch::core::time::{Now, Tick, Timestamp};
 
@@ -27,8 +28,7 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Claimwatch {
     quota: Quota,
-    scope: Scope,
-    schedule: Schedule,
+    dispatcher: Dispatcher,
     places: HashMap<Stream, usize>,
     /// As the store has them, where nothing in `unwritten` is newer.
     orders: Vec<Option<Order>>,
@@ -49,11 +49,16 @@ struct Unwritten {
 impl Claimwatch {
     /// A scope with the service's quota as configured, and our share of it.
     pub(crate) fn new(configured: Rate, share: f64, orders: usize) -> Self {
-        let quota = Quota { rate: configured.per_second, burst: configured.burst, share, in_flight: None };
+        let quota = Quota {
+            rate: configured.per_second,
+            burst: configured.burst,
+            share,
+            in_flight: None,
+            list: None,
+        };
         Self {
             quota,
-            scope: Scope::new(key(), quota, moment(Duration::ZERO)),
-            schedule: Schedule::default(),
+            dispatcher: Dispatcher::new(key(), quota, moment(Duration::ZERO)),
             places: HashMap::new(),
             orders: vec![None; orders],
             asked_at: HashMap::new(),
@@ -70,46 +75,33 @@ impl Claimwatch {
         }
     }
 
-    fn granted(&mut self, now: Now) -> Option<(Stream, Grant)> {
-        let grant = self.scope.grant(self.schedule.in_flight(), now.tick);
-        let who = match grant {
-            Grant::Look => self.schedule.take_due(now.wall),
-            Grant::Probe | Grant::ProbeCredentials => self.schedule.take_first(),
-            Grant::From(_) | Grant::AfterAnswer => None,
-        };
-        who.map(|who| (who, grant))
+    /// Gives an order the place that its bookkeeping says.
+    fn place(&mut self, order: &mut Order, now: Now) {
+        self.dispatcher.place(order.stream(), &mut order.looked, By::Own, now.wall);
     }
 }
 
 impl Client for Claimwatch {
     fn added(&mut self, who: usize, now: Duration) {
-        let order = Order::new(watch(who), moment(now).wall);
-        let stream = order.stream();
-        self.places.insert(stream, who);
-        self.schedule.request(stream, order.looked.due_at.unwrap_or(moment(now).wall));
+        let now = moment(now);
+        let mut order = Order::new(watch(who), now.wall);
+        self.places.insert(order.stream(), who);
+        self.dispatcher.track(order.stream());
+        self.place(&mut order, now);
         self.orders[who] = Some(order);
     }
 
     fn ready_at(&self, now: Duration) -> Option<Duration> {
-        let due = self.schedule.next_due().map(since_begin);
-        match self.scope.grant(self.schedule.in_flight(), moment(now).tick) {
-            Grant::Look => due,
-            Grant::Probe | Grant::ProbeCredentials => due.map(|_| now),
-            Grant::From(at) => {
-                let at = at.since(Tick::ZERO);
-                due.map(|due| if self.scope.probes() { at } else { at.max(due) })
-            }
-            Grant::AfterAnswer => None,
-        }
+        self.dispatcher.ready_in(moment(now)).map(|wait| now + wait)
     }
 
     fn start(&mut self, now: Duration) -> Option<usize> {
         self.write(now);
-        let moment = moment(now);
-        let (stream, grant) = self.granted(moment)?;
-        self.scope.started(stream, grant, moment.tick);
-        let who = *self.places.get(&stream)?;
-        self.asked_at.insert(who, moment.wall);
+        let now = moment(now);
+        // Lists are for Chime, and for numbers that are watched on for ever.
+        let Dispatch::Look { who, .. } = self.dispatcher.next(now)? else { return None };
+        let who = *self.places.get(&who)?;
+        self.asked_at.insert(who, now.wall);
         Some(who)
     }
 
@@ -118,20 +110,16 @@ impl Client for Claimwatch {
         let moment = moment(now);
         let Some(order) = self.orders[who].take() else { return };
         let stream = order.stream();
-        let of = (self.places.len(), self.schedule.len());
-        let heard = self.scope.hear(&order, observation(answer), of, moment);
-        let step = look::apply(&order, &heard.observation, self.asked_at.remove(&who), moment.wall);
-        match (answer, step.order.looked.due_at) {
-            (Answer::Throttled, _) => self.schedule.keep_place(stream),
-            (Answer::Pending | Answer::Done | Answer::Unavailable, Some(due)) => {
-                self.schedule.request(stream, due);
-            }
-            (Answer::Pending | Answer::Done | Answer::Unavailable, None) => self.schedule.forget(stream),
+        let heard = self.dispatcher.hear(&order, Call::Look, observation(answer), moment);
+        let mut step = look::apply(&order, &heard.observation, self.asked_at.remove(&who), moment.wall);
+        match answer {
+            Answer::Throttled => self.dispatcher.keep_place(stream),
+            Answer::Pending | Answer::Done | Answer::Unavailable => self.place(&mut step.order, moment),
         }
-        self.schedule.finished(stream);
+        self.dispatcher.finished(stream);
         self.unwritten.since.get_or_insert(now);
         self.unwritten.before.entry(who).or_insert(order.looked);
-        self.unwritten.memory = Some(self.scope.memory(moment));
+        self.unwritten.memory = Some(self.dispatcher.memory(moment));
         let changed = step.order.generation != order.generation;
         self.orders[who] = Some(step.order);
         if changed {
@@ -149,26 +137,20 @@ impl Client for Claimwatch {
                 order.looked = looked;
             }
         }
-        self.scope = Scope::new(key(), self.quota, moment);
+        self.dispatcher = Dispatcher::new(key(), self.quota, moment);
         if let Some(memory) = &self.memory {
-            self.scope.resume(memory, moment);
+            self.dispatcher.resume(memory, moment);
         }
-        self.schedule = Schedule::default();
         self.asked_at.clear();
-        for order in self.orders.iter().flatten() {
-            if let Some(due) = order.looked.due_at {
-                self.schedule.request(order.stream(), due);
-            }
+        for order in self.orders.iter_mut().flatten() {
+            self.dispatcher.track(order.stream());
+            self.dispatcher.place(order.stream(), &mut order.looked, By::Own, moment.wall);
         }
     }
 }
 
 fn moment(now: Duration) -> Now {
     Now { wall: Timestamp::from_millis(BEGIN_MILLIS).plus(now), tick: Tick::ZERO.plus(now) }
-}
-
-fn since_begin(at: Timestamp) -> Duration {
-    at.since(Timestamp::from_millis(BEGIN_MILLIS))
 }
 
 fn key() -> ScopeKey {

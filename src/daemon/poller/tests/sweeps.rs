@@ -140,6 +140,9 @@ async fn who_is_not_in_the_list_is_looked_at() {
     assert!(!house.pages(30 * MINUTE).is_empty(), "and the others are not, mostly");
 }
 
+/// Whether a list gives the page of a token; none is a refusal.
+type Works = fn(Option<&str>) -> Option<bool>;
+
 #[tokio::test(start_paused = true)]
 async fn a_list_that_does_not_work_holds_nobody_up() {
     const ORDERS: usize = 300;
@@ -150,7 +153,7 @@ async fn a_list_that_does_not_work_holds_nobody_up() {
         clock_offset_s: None,
     };
     let malformed = || Observation::Malformed { detail: "expired".into() };
-    let answers: [fn(Option<&str>) -> Option<bool>; 4] = [
+    let answers: [Works; 4] = [
         // Refused, always expired, expired in the middle, going round in circles.
         |_| None,
         |token| token.map(|_| false),
