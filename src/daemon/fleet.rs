@@ -1,6 +1,6 @@
 //! The scopes of a configuration, each with the orders that wait in it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,13 @@ use crate::core::order::{OrderKey, Provider, Stream};
 use crate::core::record;
 use crate::core::scope::{Quota, ScopeMemory};
 use crate::core::sweep::Row;
-use crate::core::time::Now;
+use crate::core::time::{Now, Tick};
 use crate::provider::AskPage;
 use crate::store::Scheduled;
+
+/// How long it is believed when a scope has something to do next: a wall clock that is set right little by little does not
+/// go as the monotonic one.
+const RECKONED_FOR: Duration = Duration::from_mins(10);
 
 /// One scope's dispatcher, with what people call it.
 #[derive(Debug)]
@@ -67,10 +71,15 @@ impl Member {
     }
 }
 
-/// All scopes.
+/// All scopes. Hundreds of them cost no more than those that have something to do.
 #[derive(Debug)]
 pub(super) struct Fleet {
-    pub(super) members: Vec<Member>,
+    members: Vec<Member>,
+    /// Those that were touched since it was found out when they have something to do next.
+    stirred: BTreeSet<usize>,
+    /// When the others have, each once.
+    timers: BTreeSet<(Tick, usize)>,
+    times: Vec<Option<Tick>>,
     by_account: HashMap<(Provider, String), usize>,
     homes: HashMap<Stream, usize>,
     account_ids: HashMap<String, String>,
@@ -82,6 +91,9 @@ impl Fleet {
         let mut places: BTreeMap<ScopeKey, usize> = BTreeMap::new();
         let mut fleet = Self {
             members: Vec::new(),
+            stirred: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            times: Vec::new(),
             by_account: HashMap::new(),
             homes: HashMap::new(),
             account_ids: HashMap::new(),
@@ -109,6 +121,8 @@ impl Fleet {
                 fleet.by_account.insert((provider, account.name.clone()), place);
             }
         }
+        fleet.times.resize(fleet.members.len(), None);
+        fleet.stir_all();
         fleet
     }
 
@@ -122,15 +136,62 @@ impl Fleet {
         true
     }
 
+    /// All of them.
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The scope in a place.
+    pub(super) fn member(&mut self, place: usize) -> Option<&mut Member> {
+        self.stirred.insert(place);
+        self.members.get_mut(place)
+    }
+
     /// The scope of an order that was settled.
     pub(super) fn home(&mut self, who: Stream) -> Option<&mut Member> {
-        self.homes.get(&who).and_then(|place| self.members.get_mut(*place))
+        let place = *self.homes.get(&who)?;
+        self.member(place)
     }
 
     /// The scope of a provider's word and an account's name.
     pub(super) fn by_name(&mut self, provider: &str, account: &str) -> Option<&mut Member> {
         let name = format!("{provider}/{account}");
-        self.members.iter_mut().find(|member| member.names().any(|known| known == name))
+        let place = self.members.iter().position(|member| member.names().any(|known| known == name))?;
+        self.member(place)
+    }
+
+    /// The places of those that may have something to do.
+    pub(super) fn awake(&mut self, now: Tick) -> Vec<usize> {
+        while let Some((_, place)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.pop_first();
+            self.stirred.insert(place);
+        }
+        self.stirred.iter().copied().collect()
+    }
+
+    /// The wall clock went back by so much: looks come when they would have come.
+    pub(super) fn move_back(&mut self, by: Duration) {
+        self.members.iter_mut().for_each(|member| member.dispatcher.move_back(by));
+    }
+
+    /// The wall clock was set: whatever was found out before does not hold.
+    pub(super) fn stir_all(&mut self) {
+        self.stirred.extend(0..self.members.len());
+    }
+
+    /// When one of them has something to do next, if nothing happens before.
+    pub(super) fn next(&mut self, now: Now) -> Option<Tick> {
+        let stirred = std::mem::take(&mut self.stirred);
+        for place in stirred {
+            let dispatcher = &self.members[place].dispatcher;
+            let next = [dispatcher.ready_in(now), dispatcher.quiet_for(now)].into_iter().flatten().min();
+            let next = next.map(|next| now.tick.plus(next.min(RECKONED_FOR)));
+            if let Some(before) = std::mem::replace(&mut self.times[place], next) {
+                self.timers.remove(&(before, place));
+            }
+            self.timers.extend(next.map(|next| (next, place)));
+        }
+        self.timers.first().map(|(at, _)| *at)
     }
 
     /// An account's twelve digits, where the configuration has them.

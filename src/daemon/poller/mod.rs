@@ -219,7 +219,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         }
         self.land().await?;
         if let Some(once) = &mut self.once {
-            let left: usize = self.fleet.members.iter().map(|member| member.dispatcher.looked_at()).sum();
+            let left: usize = self.fleet.members().iter().map(|member| member.dispatcher.looked_at()).sum();
             once.unanswered += left as u64;
         }
         Ok(Finish { unanswered: self.once.as_ref().map_or(0, |once| once.unanswered), undelivered: false })
@@ -244,7 +244,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
 
     /// A person says that what is missing from a scope is gone.
     fn accept(&mut self, provider: &str, account: &str, now: Now) -> Accepted {
-        let known = self.fleet.members.iter().flat_map(Member::names).collect();
+        let known = self.fleet.members().iter().flat_map(Member::names).collect();
         let Some(member) = self.fleet.by_name(provider, account) else { return Accepted::Unknown { known } };
         let Some(heard) = member.dispatcher.accept(now) else { return Accepted::NotSuspect };
         self.journal.scope(member.report(heard.events, now), now.tick);
@@ -259,7 +259,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             return Ok(());
         }
         let mut granted = Vec::new();
-        for (place, member) in self.fleet.members.iter_mut().enumerate() {
+        for place in self.fleet.awake(now.tick) {
+            let Some(member) = self.fleet.member(place) else { continue };
             while let Some(dispatch) = member.dispatcher.next(now) {
                 match dispatch {
                     Dispatch::Look { who, fresh_credentials } => {
@@ -370,7 +371,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     }
 
     fn is_idle(&self) -> bool {
-        self.looks.is_empty() && self.fleet.members.iter().all(|member| member.dispatcher.looked_at() == 0)
+        self.looks.is_empty() && self.fleet.members().iter().all(|member| member.dispatcher.looked_at() == 0)
     }
 
     /// Looks in flight get a moment to end, then are dropped; what they brought is written. One round ends early only

@@ -23,7 +23,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         listed: Listed,
         now: Now,
     ) -> Result<(), StoreError> {
-        let Some(member) = self.fleet.members.get_mut(place) else { return Ok(()) };
+        let Some(member) = self.fleet.member(place) else { return Ok(()) };
         let (page, failed) = match listed {
             Listed::Page(page) => (page, None),
             Listed::Observed(why) => (Page::default(), Some(why)),
@@ -41,7 +41,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             Ok(orders) => orders,
             Err(StoreError::Failing(cause)) => {
                 tracing::error!(cause = %cause, "orders cannot be read; the page is asked for again");
-                if let Some(member) = self.fleet.members.get_mut(place) {
+                if let Some(member) = self.fleet.member(place) {
                     member.dispatcher.page_abandoned();
                 }
                 return Ok(());
@@ -86,7 +86,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     }
 
     fn end_page(&mut self, place: usize, page: Result<Option<&str>, &Observation>, now: Now) {
-        let Some(member) = self.fleet.members.get_mut(place) else { return };
+        let Some(member) = self.fleet.member(place) else { return };
         let turn = member.dispatcher.page_ended(page, now);
         let scope = member.names().next().unwrap_or_default();
         match turn {

@@ -24,7 +24,10 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 back_s = back.as_secs(),
                 "the clock went back; looks come when they would have come"
             );
-            self.fleet.members.iter_mut().for_each(|member| member.dispatcher.move_back(back));
+            self.fleet.move_back(back);
+        }
+        if back >= CLOCK_STEP || now.wall.since(expected) >= CLOCK_STEP {
+            self.fleet.stir_all();
         }
         self.before = now;
     }
@@ -32,7 +35,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     /// Marks, ends of windows and stalls that are due; what scopes have to say; bookkeeping that has waited enough.
     pub(super) async fn tell_time(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        for member in &mut self.fleet.members {
+        for place in self.fleet.awake(now.tick) {
+            let Some(member) = self.fleet.member(place) else { continue };
             let events = member.dispatcher.tell_time(now);
             if !events.is_empty() {
                 self.journal.scope(member.report(events, now), now.tick);
@@ -119,12 +123,10 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     }
 
     /// How long nothing has to be done unless something happens.
-    pub(super) fn wait(&self, now: Now) -> Duration {
+    pub(super) fn wait(&mut self, now: Now) -> Duration {
         let until = |at: Tick| at.since(now.tick);
         let until_wall = |at: Timestamp| at.since(now.wall);
-        let members = self.fleet.members.iter().map(|member| &member.dispatcher);
-        let looks = members.flat_map(|dispatcher| [dispatcher.ready_in(now), dispatcher.quiet_for(now)]);
-        let looks = looks.flatten().map(|wait| match self.journal.blocked_until() {
+        let looks = self.fleet.next(now).map(until).map(|wait| match self.journal.blocked_until() {
             Some(blocked) => wait.max(until(blocked)),
             None => wait,
         });
@@ -132,6 +134,12 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             Some(blocked) => wait.max(until(blocked)),
             None => wait,
         });
-        looks.chain(wakes).chain(self.journal.due_at().map(until)).min().unwrap_or(SLEEP_MOST).min(SLEEP_MOST)
+        looks
+            .into_iter()
+            .chain(wakes)
+            .chain(self.journal.due_at().map(until))
+            .min()
+            .unwrap_or(SLEEP_MOST)
+            .min(SLEEP_MOST)
     }
 }

@@ -311,7 +311,7 @@ async fn with_the_credentials_of_another_account_nothing_is_released_however_sel
     let mut poller = house.start().await;
     house.run(&mut poller, 2 * DAY - 1).await;
     let looks = house.asked(2 * DAY - HOUR).len();
-    assert!(looks < 2 * numbers, "each is looked at every 48 minutes: {looks}");
+    assert!(looks < 3 * numbers, "each is looked at every 24 minutes: {looks}");
     let before = house.said().await.len();
     house.run(&mut poller, 6 * HOUR).await;
     assert_eq!(names(&house.said().await[before..]), ["scope.suspect suspect"]);
