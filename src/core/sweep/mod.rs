@@ -7,9 +7,10 @@
 //! go between two of them.
 //!
 //! # Guarantees
-//! A sweep ends: at the last page, at a token that came before, at 2,000 pages, when its token expires a second time, or,
-//! while the list's length is not known, when it has read more pages than orders were due. Who was due when it began and
-//! was not in the list is looked at by itself. The token is the service's own affair: kept as it came, never read.
+//! A sweep ends: at the last page, when it has read more pages than orders were due, at a token that came before, at 2,000
+//! pages, when its token expires a second time, when nobody waits for the rest, or when the list is refused or does not
+//! work. Who was due when it began and was not in the list is looked at by itself. The token is the service's own affair:
+//! kept as it came, never read.
 
 #[cfg(test)]
 mod tests;
@@ -31,11 +32,15 @@ const PAGES_MOST: u32 = 2000;
 const KNOWN_FOR: Duration = Duration::from_hours(24);
 /// With fewer orders due a list of unknown length is not tried.
 const FIRST_LEAST: usize = 3;
-/// A list that was not read to its end is tried again when so many times as many orders are due as pages were read.
+/// A list that was not read to its end is tried again when more than so many times as many orders are due as pages were
+/// read.
 const UNKNOWN_FACTOR: usize = 2;
 /// Outages in a row that end a sweep: the list may not work while the looks do.
 const OUTAGES_MOST: u32 = 3;
-/// After a sweep that failed there is none for so long, doubled each time,
+/// Refusals for quota that end a sweep if no page comes between them: the list may have a quota of its own, and those who
+/// wait for it one that is not used up.
+const THROTTLED_MOST: u32 = 10;
+/// After a sweep that failed there is none for so long, doubled with each one in a row,
 const PAUSE_FIRST: Duration = Duration::from_mins(1);
 /// up to this.
 const PAUSE_MOST: Duration = Duration::from_hours(1);
@@ -104,12 +109,13 @@ struct Sweep {
     /// Whether its answer is awaited.
     asked: bool,
     pages: u32,
-    /// The pages that it may read, if the list's length is not known.
+    /// As many pages as orders were due: with more it does not pay.
     most: u32,
     /// Hashes of the tokens that came, since a token may be long.
     tokens: BTreeSet<u64>,
     expired: bool,
     outages: u32,
+    throttled: u32,
     /// Whose turn it is in the lane: a page's, or a look's that no list helps.
     page_next: bool,
 }
@@ -121,7 +127,7 @@ pub enum Turn {
     On,
     /// It has read the whole list. Who was due by this time and was not in it is looked at by itself.
     Through(Timestamp),
-    /// It is over before the list's end: it is too long to pay, or nobody is left who waits for the rest.
+    /// It is over before the list's end: that is too far away to pay, or nobody is left who waits for the rest.
     Enough,
     /// It is over because something is wrong with the list, which is not asked for a while.
     Failed {
@@ -190,17 +196,16 @@ impl Sweeps {
         if self.running.is_some() || self.paused_until > now.tick || due < self.enough(now.wall) {
             return;
         }
-        let whole = self.known(now.wall).is_some_and(|length| length.whole);
-        let most = if whole { PAGES_MOST } else { u32::try_from(due).unwrap_or(PAGES_MOST).min(PAGES_MOST) };
         self.running = Some(Sweep {
             began: now.wall,
             token: None,
             asked: false,
             pages: 0,
-            most,
+            most: u32::try_from(due).unwrap_or(PAGES_MOST),
             tokens: BTreeSet::new(),
             expired: false,
             outages: 0,
+            throttled: 0,
             page_next: true,
         });
     }
@@ -235,18 +240,17 @@ impl Sweeps {
         let Some(sweep) = &mut self.running else { return Turn::On };
         sweep.asked = false;
         sweep.outages = 0;
+        sweep.throttled = 0;
         sweep.pages += 1;
         let Some(token) = next else {
             let (pages, began) = (sweep.pages, sweep.began);
             self.length = Some(Length { pages, whole: true, at: now.wall });
-            self.running = None;
-            self.failures = 0;
+            self.end();
             return Turn::Through(began);
         };
         if sweep.pages > sweep.most || sweep.pages >= PAGES_MOST {
             self.length = Some(Length { pages: sweep.pages, whole: false, at: now.wall });
-            self.running = None;
-            return Turn::Enough;
+            return self.end();
         }
         let mut hasher = DefaultHasher::new();
         token.hash(&mut hasher);
@@ -266,6 +270,7 @@ impl Sweeps {
     /// Nobody waits for the rest.
     pub fn end(&mut self) -> Turn {
         self.running = None;
+        self.failures = 0;
         Turn::Enough
     }
 
@@ -273,11 +278,19 @@ impl Sweeps {
     pub fn failed(&mut self, why: &Observation, now: Tick) -> Turn {
         let Some(sweep) = &mut self.running else { return Turn::On };
         sweep.asked = false;
+        let outages = std::mem::take(&mut sweep.outages);
         match why {
             // The quota's affair, or the credentials': the page is asked for again.
-            Observation::Throttled { .. } | Observation::Denied { reach: Reach::Scope, .. } => Turn::On,
+            Observation::Throttled { .. } => {
+                sweep.throttled += 1;
+                if sweep.throttled < THROTTLED_MOST {
+                    return Turn::On;
+                }
+                self.fail("there is no quota left for it".to_owned(), now)
+            }
+            Observation::Denied { reach: Reach::Scope, .. } => Turn::On,
             Observation::Unavailable { outage, .. } => {
-                sweep.outages += 1;
+                sweep.outages = outages + 1;
                 if sweep.outages < OUTAGES_MOST { Turn::On } else { self.fail(outage.to_string(), now) }
             }
             Observation::Malformed { .. } if sweep.token.is_some() && !sweep.expired => {
