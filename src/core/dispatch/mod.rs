@@ -222,7 +222,8 @@ impl Dispatcher {
         match grant {
             Grant::Look => self.serve(now),
             Grant::Probe | Grant::ProbeCredentials => {
-                let (who, by) = self.schedule.take_probe()?;
+                let questions = self.open(now.tick).questions;
+                let (who, by) = self.schedule.take_probe(questions)?;
                 Some(self.start(who, by, grant, now.tick))
             }
             Grant::From(_) | Grant::AfterAnswer => None,
@@ -282,11 +283,9 @@ impl Dispatcher {
         let from = match self.grant(now.tick) {
             Grant::Look => Duration::ZERO,
             Grant::Probe | Grant::ProbeCredentials => {
-                return self.schedule.waiting().next().map(|_| Duration::ZERO);
+                return self.probe_in(now.tick, now.tick);
             }
-            Grant::From(at) if self.scope.probes() => {
-                return self.schedule.waiting().next().map(|_| until(at));
-            }
+            Grant::From(at) if self.scope.probes() => return self.probe_in(at, now.tick),
             Grant::From(at) => until(at),
             Grant::AfterAnswer => return None,
         };
@@ -296,6 +295,14 @@ impl Dispatcher {
         let question = self.schedule.next_question().map(|due| lists.max(until_wall(due)));
         let page = self.sweeps.errand().map(|_| lists);
         [look, question, page].into_iter().flatten().min()
+    }
+
+    /// How long until a probe may start, of which the scope allows one from `from` on.
+    fn probe_in(&self, from: Tick, now: Tick) -> Option<Duration> {
+        let looks = Open { questions: false, ..Open::default() };
+        let look = self.schedule.next_due(looks).map(|_| from);
+        let question = self.schedule.next_question().map(|_| from.max(self.scope.lists_ready_at(now)));
+        Some(look.into_iter().chain(question).min()?.since(now))
     }
 
     /// A look ended; what its answer means for the order is in what is given back.

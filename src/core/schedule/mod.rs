@@ -98,6 +98,16 @@ impl Wish {
     pub fn at(at: Timestamp) -> Self {
         Self { at, interval: Duration::ZERO, lane: Lane::Pending, by: By::Either, ahead: None }
     }
+
+    /// Where it waits, and until when. A question waits in one place: it goes before the alerts anyway, and must not start
+    /// as one of them while the list's bucket is empty.
+    fn places(&self) -> impl Iterator<Item = (Queue, Timestamp)> {
+        let lane = if self.ahead.is_some() { Lane::Urgent } else { self.lane };
+        // Who is due ahead of an alert is due, so that counting those who merely wait counts everybody once.
+        let first = self.ahead.map_or(self.at, |ahead| ahead.min(self.at));
+        let alert = self.ahead.filter(|_| self.by != By::Question).map(|ahead| (Queue::Alerts, ahead));
+        [(Queue::of(lane, self.by), first)].into_iter().chain(alert)
+    }
 }
 
 /// Where orders of a kind wait. Their order is that in which a lane serves them.
@@ -238,17 +248,11 @@ impl Schedule {
     }
 
     fn enter(&mut self, who: Stream, wish: &Wish) {
-        self.queues[Queue::of(wish.lane, wish.by) as usize].insert(wish.at, who);
-        if let Some(ahead) = wish.ahead {
-            self.queues[Queue::Alerts as usize].insert(ahead, who);
-        }
+        wish.places().for_each(|(queue, at)| self.queues[queue as usize].insert(at, who));
     }
 
     fn leave(&mut self, who: Stream, wish: &Wish) {
-        self.queues[Queue::of(wish.lane, wish.by) as usize].remove(wish.at, who);
-        if let Some(ahead) = wish.ahead {
-            self.queues[Queue::Alerts as usize].remove(ahead, who);
-        }
+        wish.places().for_each(|(queue, at)| self.queues[queue as usize].remove(at, who));
     }
 
     /// The order wants no look any more. One in flight ends as it ends.
@@ -323,13 +327,16 @@ impl Schedule {
     }
 
     /// The order that comes first, due or not: the probe of an outage. The lanes' order counts, and who was not probed
-    /// yet goes before who was: one whose looks fail by themselves must not keep an outage up.
-    pub fn take_probe(&mut self) -> Option<(Stream, By)> {
+    /// yet goes before who was: one whose looks fail by themselves must not keep an outage up. A question is none unless
+    /// `questions` may be asked.
+    pub fn take_probe(&mut self, questions: bool) -> Option<(Stream, By)> {
         if self.probed.len() >= PROBED_MOST {
             self.probed.clear();
         }
-        let fresh = self.waiting().find(|who| !self.probed.contains(who));
-        let who = fresh.or_else(|| self.waiting().next())?;
+        let first = if questions { Queue::Questions } else { Queue::Alerts };
+        let may = || self.queues[first as usize..].iter().flat_map(|line| &line.waiting).map(|(_, who)| *who);
+        let fresh = may().find(|who| !self.probed.contains(who));
+        let who = fresh.or_else(|| may().next())?;
         if fresh.is_none() {
             self.probed.clear();
         }
@@ -388,8 +395,8 @@ impl Schedule {
     pub fn bring_forward(&mut self, who: Stream, lane: Lane, at: Timestamp) {
         let wanted = match self.places.get(&who) {
             Some(Place::Waiting(wanted)) => *wanted,
-            Some(Place::InFlight { then, .. }) => then.unwrap_or(Wish::at(at)),
-            None => Wish::at(at),
+            Some(Place::InFlight { then, .. }) => then.unwrap_or(Wish { lane, ..Wish::at(at) }),
+            None => Wish { lane, ..Wish::at(at) },
         };
         let by = if wanted.by == By::Question { By::Question } else { By::Own };
         self.request(who, Wish { at: wanted.at.min(at), lane: wanted.lane.min(lane), by, ..wanted });
@@ -416,8 +423,8 @@ impl Schedule {
     pub fn due(&mut self, lane: Lane, now: Timestamp) -> (usize, usize) {
         let mut count = |queue: Queue| self.queues[queue as usize].due(now);
         match lane {
-            // Who waits ahead of an alert waits in its own queue too.
-            Lane::Urgent => (count(Queue::Questions) + count(Queue::Alerts).max(count(Queue::Urgent)), 0),
+            // Who waits ahead of an alert waits among the urgent ones too.
+            Lane::Urgent => (count(Queue::Questions) + count(Queue::Urgent), 0),
             Lane::Pending => (count(Queue::PendingOwn), count(Queue::Pending)),
             Lane::Verify => (count(Queue::VerifyOwn), count(Queue::Verify)),
         }
@@ -431,7 +438,9 @@ impl Schedule {
 
     /// The median of what the waiting orders of a lane are used to. Goes through all of them.
     pub fn median_interval(&self, lane: Lane) -> Duration {
-        let waiting = Queue::all_of(lane).iter().flat_map(|queue| &self.queues[*queue as usize].waiting);
+        // Who waits ahead of an alert waits among the urgent ones too.
+        let queues = Queue::all_of(lane).iter().filter(|queue| **queue != Queue::Alerts);
+        let waiting = queues.flat_map(|queue| &self.queues[*queue as usize].waiting);
         let intervals = waiting.filter_map(|(_, who)| match self.places.get(who) {
             Some(Place::Waiting(wish)) => Some(wish.interval),
             Some(Place::InFlight { .. }) | None => None,
