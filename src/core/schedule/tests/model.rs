@@ -8,7 +8,7 @@ const ORDERS: u32 = 24;
 const SEEDS: u64 = 60;
 const STEPS: u32 = 600;
 
-pub struct Random(pub u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
