@@ -56,9 +56,8 @@ impl Server {
         while self.foreign > 0.0 && bucket.foreign_at + 1.0 / self.foreign <= now {
             bucket.foreign_at += 1.0 / self.foreign;
             bucket.refill(bucket.foreign_at, self);
-            if bucket.tokens >= 1.0 {
-                bucket.tokens -= 1.0;
-            }
+            // They insist until they have it.
+            bucket.tokens -= 1.0;
         }
         bucket.refill(now, self);
         let admitted = bucket.tokens >= 1.0;
