@@ -15,8 +15,10 @@ const ORDERS: u16 = 100;
 /// Numbers of a page of `ListPhoneNumbersV2`, as many as it gives (`MaxResults` is 1 to 1000). With their ARNs they take
 /// about half of what a body may have.
 const NUMBERS: u16 = 1000;
-/// A longer token is none: 65,535 characters are the most that Chime takes, 100,000 Connect.
-const TOKEN_MOST: usize = 65_535;
+/// `next-token` of Chime has at most so many characters. A longer one could not be asked with.
+const ORDERS_TOKEN_MOST: usize = 65_535;
+/// `NextToken` of Connect has at most so many.
+const NUMBERS_TOKEN_MOST: usize = 100_000;
 
 /// The request for a page.
 pub(super) fn request(provider: Provider, token: Option<&str>) -> Request {
@@ -35,26 +37,26 @@ pub(super) fn request(provider: Provider, token: Option<&str>) -> Request {
     }
 }
 
-/// Reads a page. A row without an id is left out: nobody is looked for by it.
+/// Reads a page. A row without an id is left out: nobody is looked for by it. So is an order without its status or its
+/// numbers, since whoever the list shows is not looked at.
 ///
 /// The models require no member, but a body without the list is no page: it would mean that nothing is there.
 pub(super) fn read(provider: Provider, body: &[u8]) -> Result<Page, Unreadable> {
-    let (member, row): (_, fn(&Object) -> Option<Row>) = match provider {
-        Provider::Chime => ("PhoneNumberOrders", order),
-        Provider::Connect => (super::holders::LIST, number),
+    let (member, row, rows_most, token_most): (_, fn(&Object) -> Option<Row>, _, _) = match provider {
+        Provider::Chime => ("PhoneNumberOrders", order, ORDERS, ORDERS_TOKEN_MOST),
+        Provider::Connect => (super::holders::LIST, number, NUMBERS, NUMBERS_TOKEN_MOST),
     };
     let (rows, members) = lenient::list(body, member)?;
-    let most = match provider {
-        Provider::Chime => ORDERS,
-        Provider::Connect => NUMBERS,
-    };
-    let rows = rows.iter().filter_map(Value::as_object).filter_map(row).take(usize::from(most)).collect();
-    Ok(Page { rows, next: next(&members)? })
+    let rows =
+        rows.iter().filter_map(Value::as_object).filter_map(row).take(usize::from(rows_most)).collect();
+    Ok(Page { rows, next: next(&members, token_most)? })
 }
 
 fn order(row: &Object) -> Option<Row> {
     let id = id(row, "PhoneNumberOrderId")?;
-    Some(Row::Order { id, seen: chime::listed(row) })
+    let tells_all =
+        lenient::text(row, "Status").is_some() && row.get("OrderedPhoneNumbers").is_some_and(Value::is_array);
+    tells_all.then(|| Row::Order { id, seen: chime::listed(row) })
 }
 
 fn number(row: &Object) -> Option<Row> {
@@ -67,11 +69,11 @@ fn id(row: &Object, member: &str) -> Option<String> {
 }
 
 /// The token of the next page, exactly as it came. One that cannot be asked with is not the end of the list.
-fn next(members: &Object) -> Result<Option<String>, Unreadable> {
+fn next(members: &Object, most: usize) -> Result<Option<String>, Unreadable> {
     match members.get("NextToken") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(token)) if token.is_empty() => Ok(None),
-        Some(Value::String(token)) if token.len() <= TOKEN_MOST => Ok(Some(token.clone())),
+        Some(Value::String(token)) if token.chars().count() <= most => Ok(Some(token.clone())),
         Some(_) => Err(Unreadable::Token),
     }
 }

@@ -6,6 +6,7 @@ mod clocks;
 mod holders;
 mod identity;
 mod inquiries;
+mod listing;
 mod loopback;
 mod renewal;
 
