@@ -58,6 +58,8 @@ pub struct ChimeOrder {
     pub created: Offset,
     /// Until when reads do not see it yet.
     pub hidden_until: Offset,
+    /// Whether lists show it.
+    pub listed: bool,
     /// Its story, earliest first; never empty. The first state holds from its creation.
     pub states: Vec<OrderState>,
 }
@@ -107,6 +109,8 @@ pub struct ConnectNumber {
     pub hidden_until: Offset,
     /// Whether the bare id is not found while the ARN is, as in a traffic distribution group's other region.
     pub arn_only: bool,
+    /// Whether lists show it.
+    pub listed: bool,
     /// Its story, earliest first; never empty.
     pub states: Vec<NumberState>,
 }

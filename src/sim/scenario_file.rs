@@ -125,6 +125,8 @@ struct OrderSection {
     #[serde(default = "start")]
     created: Offset,
     hidden_until: Option<Offset>,
+    #[serde(default = "listed")]
+    listed: bool,
     foc_date: Option<String>,
     timeline: Spanned<Vec<OrderEntry>>,
 }
@@ -160,6 +162,8 @@ struct NumberSection {
     hidden_until: Option<Offset>,
     #[serde(default)]
     arn_only: bool,
+    #[serde(default = "listed")]
+    listed: bool,
     timeline: Spanned<Vec<NumberEntry>>,
 }
 
@@ -195,6 +199,10 @@ fn country() -> String {
 
 fn did() -> String {
     "DID".to_owned()
+}
+
+fn listed() -> bool {
+    true
 }
 
 impl File {
@@ -364,6 +372,7 @@ impl OrderSection {
             order_type: self.order_type,
             created: self.created,
             hidden_until: self.hidden_until.unwrap_or(Offset::ALWAYS),
+            listed: self.listed,
             states,
         })
     }
@@ -405,6 +414,7 @@ impl NumberSection {
             description: self.description,
             hidden_until: self.hidden_until.unwrap_or(Offset::ALWAYS),
             arn_only: self.arn_only,
+            listed: self.listed,
             states,
         })
     }

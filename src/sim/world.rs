@@ -214,7 +214,8 @@ impl World {
         };
         let token = request.parameter("next-token");
         let from = self.start_of_page(Service::Chime, token.as_deref(), effects, at)?;
-        let orders = self.scenario.orders.iter().enumerate().skip(from).filter(|_| !effects.stranger);
+        let orders = self.scenario.orders.iter().enumerate().skip(from);
+        let orders = orders.filter(|(_, order)| order.listed && !effects.stranger);
         let seen = orders.filter_map(|(index, order)| Some((index, (order, order.seen(seen_at)?))));
         let (page, next) = page_of(seen, max);
         let next = self.next_token(from, next, effects, at);
@@ -253,7 +254,8 @@ impl World {
             return Err(Error::bad_request(Service::Connect, "MaxResults must be between 1 and 1000"));
         }
         let from = self.start_of_page(Service::Connect, query.token.as_deref(), effects, at)?;
-        let numbers = self.scenario.numbers.iter().enumerate().skip(from).filter(|_| !effects.stranger);
+        let numbers = self.scenario.numbers.iter().enumerate().skip(from);
+        let numbers = numbers.filter(|(_, number)| number.listed && !effects.stranger);
         let seen = numbers.filter_map(|(index, number)| {
             let state = number.seen(seen_at)?;
             query.wants(number, state).then_some((index, (number, state)))

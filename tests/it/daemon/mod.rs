@@ -12,6 +12,7 @@ mod secrets;
 mod stop;
 mod store;
 mod story;
+mod sweep;
 
 use std::path::Path;
 

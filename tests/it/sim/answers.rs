@@ -140,6 +140,33 @@ fn pages_of_orders_give_each_once_and_end() {
 }
 
 #[test]
+fn what_is_not_listed_is_there_all_the_same() {
+    let mut text = String::new();
+    for n in 1..=3 {
+        let listed = n != 2;
+        text += &format!(
+            "[[chime_order]]\nid = \"22222222-bbbb-4bbb-8bbb-00000000000{n}\"\nlisted = {listed}\ntimeline = [{{ at = \"0s\", status = \"Successful\" }}]\n\
+             [[connect_number]]\nid = \"11111111-aaaa-4aaa-8aaa-00000000000{n}\"\nnumber = \"+1206555010{n}\"\nlisted = {listed}\ntimeline = [{{ at = \"0s\", status = \"CLAIMED\" }}]\n"
+        );
+    }
+    let mut world = world(&text);
+    let ids = |list: &Value, id: &str| -> Vec<char> {
+        list.as_array().unwrap().iter().filter_map(|row| row[id].as_str()?.chars().last()).collect()
+    };
+    let orders = body(&Ask::get("chime", "/phone-number-orders").of(&mut world, 0));
+    assert_eq!(ids(&orders["PhoneNumberOrders"], "PhoneNumberOrderId"), ['1', '3']);
+    let numbers = body(&Ask::post("connect", "/phone-number/list", r#"{"MaxResults":2}"#).of(&mut world, 0));
+    assert_eq!(ids(&numbers["ListPhoneNumbersSummaryList"], "PhoneNumberId"), ['1', '3']);
+    assert_eq!(numbers.get("NextToken"), None);
+    for (service, target) in [
+        ("chime", "/phone-number-orders/22222222-bbbb-4bbb-8bbb-000000000002"),
+        ("connect", "/phone-number/11111111-aaaa-4aaa-8aaa-000000000002"),
+    ] {
+        assert_eq!(Ask::get(service, target).of(&mut world, 0).status, 200);
+    }
+}
+
+#[test]
 fn pages_of_numbers_are_filtered_bounded_and_carry_no_status() {
     let mut world = crowd(20);
     let mut list = |body_text: &str| Ask::post("connect", "/phone-number/list", body_text).of(&mut world, 0);

@@ -89,6 +89,11 @@ impl Sim {
     pub(crate) fn gotten(&self) -> u64 {
         self.served.of(Operation::GetPhoneNumberOrder)
     }
+
+    /// Requests for lists of Chime orders so far.
+    pub(crate) fn listed_orders(&self) -> u64 {
+        self.served.of(Operation::ListPhoneNumberOrders)
+    }
 }
 
 impl Drop for Sim {

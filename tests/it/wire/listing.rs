@@ -320,7 +320,7 @@ async fn all(aws: &Aws, provider: Provider) -> (Vec<Row>, usize) {
         rows.extend(page.rows);
         pages += 1;
         token = page.next;
-        if token.is_none() {
+        if token.is_none() || pages > 10 {
             return (rows, pages);
         }
     }
