@@ -81,6 +81,18 @@ class Checks:
         self.that(name, False, answer)
 
 
+def pages_of(ask, member):
+    """The lists of all pages, each asked for with the token of the one before it."""
+    pages, token = [], None
+    while len(pages) < 10:
+        page = ask(**({"NextToken": token} if token else {}))
+        pages.append(page[member])
+        token = page.get("NextToken")
+        if not token:
+            break
+    return pages
+
+
 def check_chime(check, endpoint):
     chime = client(endpoint, "chime-sdk-voice")
     get = lambda last: chime.get_phone_number_order(PhoneNumberOrderId=ORDER.format(last))
@@ -107,16 +119,14 @@ def check_chime(check, endpoint):
     check.equal("a porting order", (porting["OrderType"], porting["Status"]), ("Porting", "FOC"))
     check.that("a porting order: FocDate", "FocDate" in porting, porting)
 
-    ids, pages, token = [], 0, None
-    while True:
-        more = {"NextToken": token} if token else {}
-        page = chime.list_phone_number_orders(MaxResults=2, **more)
-        ids += [order["PhoneNumberOrderId"] for order in page["PhoneNumberOrders"]]
-        pages += 1
-        token = page.get("NextToken")
-        if not token or pages > 10:
-            break
-    check.equal("list_phone_number_orders: pages", (ids, pages), ([ORDER.format(i) for i in range(1, 6)], 3))
+    pages = pages_of(lambda **more: chime.list_phone_number_orders(MaxResults=2, **more), "PhoneNumberOrders")
+    ids = [[order["PhoneNumberOrderId"] for order in page] for page in pages]
+    of = lambda *lasts: [ORDER.format(last) for last in lasts]
+    check.equal("list_phone_number_orders: pages", ids, [of(1, 2), of(3, 4), of(5)])
+    rows = [order for page in pages for order in page]
+    alone = [get(last)["PhoneNumberOrder"] for last in range(1, 6)]
+    check.equal("list_phone_number_orders: each as it is alone", rows, alone)
+    check.equal("an order that is not listed", get(6)["PhoneNumberOrder"]["Status"], "Successful")
     unchecked = client(endpoint, "chime-sdk-voice", parameter_validation=False)
     failure = chime.exceptions
     check.fails(
@@ -179,6 +189,19 @@ def check_connect(check, endpoint):
     rows = connect.list_phone_numbers_v2(MaxResults=1000)["ListPhoneNumbersSummaryList"]
     check.equal("list_phone_numbers_v2", [row["PhoneNumberId"] for row in rows], [NUMBER.format(i) for i in (1, 2, 3)])
     check.that("list_phone_numbers_v2: no status", all("PhoneNumberStatus" not in row for row in rows), rows)
+    pages = pages_of(lambda **more: connect.list_phone_numbers_v2(MaxResults=2, **more), "ListPhoneNumbersSummaryList")
+    check.equal("list_phone_numbers_v2: pages", pages, [rows[:2], rows[2:]])
+    # A list has neither status nor tags.
+    alone = describe(NUMBER.format(1))["ClaimedPhoneNumberSummary"]
+    alone = {name: value for name, value in alone.items() if name not in ("PhoneNumberStatus", "Tags")}
+    check.equal("list_phone_numbers_v2: each as it is alone", rows[0], alone)
+    unlisted = describe(NUMBER.format(4))["ClaimedPhoneNumberSummary"]["PhoneNumberStatus"]["Status"]
+    check.equal("a number that is not listed", unlisted, "CLAIMED")
+    check.fails(
+        "list_phone_numbers_v2: a token of somebody else's",
+        lambda: connect.list_phone_numbers_v2(NextToken="x"),
+        "InvalidParameterException", 400, failure.InvalidParameterException,
+    )
     rows = connect.list_phone_numbers_v2(PhoneNumberPrefix="+4420")["ListPhoneNumbersSummaryList"]
     check.equal("list_phone_numbers_v2: prefix", [row["PhoneNumber"] for row in rows], ["+442079460101"])
     rows = connect.list_phone_numbers_v2(PhoneNumberTypes=["TOLL_FREE"], PhoneNumberCountryCodes=["US"])

@@ -141,10 +141,12 @@ fn pages_of_orders_give_each_once_and_end() {
 
 #[test]
 fn what_is_not_listed_is_there_all_the_same() {
+    use std::fmt::Write as _;
     let mut text = String::new();
     for n in 1..=3 {
         let listed = n != 2;
-        text += &format!(
+        let _ = write!(
+            text,
             "[[chime_order]]\nid = \"22222222-bbbb-4bbb-8bbb-00000000000{n}\"\nlisted = {listed}\ntimeline = [{{ at = \"0s\", status = \"Successful\" }}]\n\
              [[connect_number]]\nid = \"11111111-aaaa-4aaa-8aaa-00000000000{n}\"\nnumber = \"+1206555010{n}\"\nlisted = {listed}\ntimeline = [{{ at = \"0s\", status = \"CLAIMED\" }}]\n"
         );
