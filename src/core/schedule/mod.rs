@@ -367,7 +367,8 @@ impl Schedule {
     /// The look of an order was part of something that goes on by `by`, as urgent as can be: what came so far ages.
     pub fn go_on(&mut self, who: Stream, by: By) {
         if let Some(Place::InFlight { taken, then }) = self.places.get_mut(&who) {
-            *then = Some(Wish { by, lane: Lane::Urgent, ahead: Some(taken.at), ..*taken });
+            let at = taken.ahead.map_or(taken.at, |ahead| ahead.min(taken.at));
+            *then = Some(Wish { at, by, lane: Lane::Urgent, ahead: Some(at), ..*taken });
         }
     }
 
@@ -462,7 +463,7 @@ impl Schedule {
             if at.plus(spacing) <= place {
                 break;
             }
-            place = place.min(at.minus(spacing));
+            place = at.minus(spacing);
         }
         place.max(usual.minus(LEAD_MOST))
     }

@@ -200,7 +200,10 @@ fn operate(schedule: &mut Schedule, model: &mut Model, random: &mut Random) {
         28 => {
             let by = random.one_of(&[By::Own, By::Question]);
             schedule.go_on(who, by);
-            model.then(who, |taken| Wish { by, lane: Lane::Urgent, ahead: Some(taken.at), ..taken });
+            model.then(who, |taken| {
+                let at = first_at(&taken);
+                Wish { at, by, lane: Lane::Urgent, ahead: Some(at), ..taken }
+            });
         }
         29 => {
             schedule.put_off(who, time);
