@@ -252,10 +252,13 @@ impl Inquiry {
 mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::super::observation::{ChimeOrder, ConnectNumber, Outage};
     use super::super::order::{Declared, ListTerms, OrderKey, Provider, Watch};
     use super::super::policy::Policy;
+    use super::super::state::{Connect, Number};
+    use super::super::window::{Window, WindowBasis, WindowState};
     use super::*;
 
     const NUMBER: &str = "+442079460123";
@@ -500,5 +503,79 @@ mod tests {
             let unknown = Elsewhere::Unknown { why: why.to_owned(), refused: None };
             assert_eq!(none.answered(missing()), unknown, "nobody was found, and one could not be asked");
         }
+    }
+
+    fn minute(minute: i64) -> Timestamp {
+        Timestamp::from_millis(minute * 60_000)
+    }
+
+    /// A failed claim with marks twelve and two hours before the end of its day.
+    fn failed() -> Order {
+        let mut order = order(Provider::Connect, None);
+        let window = Window {
+            id: "w".into(),
+            basis: WindowBasis::FirstLook,
+            counted_from: Some(minute(0)),
+            length: Duration::from_hours(24),
+            failed_at: minute(10),
+            earliest: minute(1440),
+            latest: minute(1450),
+            warned: None,
+        };
+        let status = Status::Failed { since: minute(10), cause: None, reason: None };
+        let number = Number { status, window: WindowState::Open(window), ..Number::default() };
+        order.state.numbers.insert(NUMBER.to_owned(), number);
+        order.state.subject = Subject::Connect(Connect { current: NUMBER.to_owned(), ..Connect::default() });
+        order
+    }
+
+    #[test]
+    fn the_question_belongs_to_the_look_that_an_alert_rests_on() {
+        // The alert is at minute 720: the place of its look, the last answer, the last question, now, and whether it is
+        // time to ask.
+        let cases = [
+            (700, Some(700), None, 700, true),
+            (700, Some(700), Some(699), 700, true),
+            (700, Some(700), Some(700), 700, false),
+            (700, Some(705), Some(702), 705, false),
+            // The look was not had yet, by that time.
+            (700, Some(699), None, 699, false),
+            (700, None, None, 699, false),
+            // Just before the alert it is asked in any case, unless that was a minute ago at most.
+            (700, Some(718), Some(700), 718, false),
+            (700, Some(719), Some(700), 719, true),
+            (719, Some(719), Some(719), 719, false),
+            (719, Some(719), None, 719, true),
+            (700, Some(721), Some(720), 721, false),
+            (700, Some(722), Some(720), 722, true),
+            // What was asked by a clock that was ahead was not asked.
+            (700, Some(700), Some(701), 700, true),
+        ];
+        for (place, answered, asked, now, expected) in cases {
+            let mut order = failed();
+            order.looked.ahead = Some(Ahead { at: minute(place), of: minute(720) });
+            order.looked.answered_at = answered.map(minute);
+            order.looked.elsewhere_at = asked.map(minute);
+            if let Subject::Connect(connect) = &mut order.state.subject
+                && asked.is_some()
+            {
+                connect.other = Other::Nobody;
+            }
+            let told = (place, answered, asked, now);
+            assert_eq!(is_wanted(&order, minute(now)), expected, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn the_look_of_another_alert_asks_nothing() {
+        let mut order = failed();
+        order.looked.ahead = Some(Ahead { at: minute(700), of: minute(1320) });
+        order.looked.answered_at = Some(minute(701));
+        assert!(!is_wanted(&order, minute(701)));
+        order.looked.ahead = Some(Ahead { at: minute(700), of: minute(720) });
+        assert!(is_wanted(&order, minute(701)));
+        // The answer was to another number: nothing is known of this one.
+        order.looked.elsewhere_at = Some(minute(701));
+        assert!(is_wanted(&order, minute(701)));
     }
 }

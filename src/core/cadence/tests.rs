@@ -423,3 +423,232 @@ fn a_suspect_and_a_young_order_are_looked_at_at_the_usual_pace() {
     open.state.absence = Absence::Suspect { since: at(HOUR) };
     assert_eq!(next_look(&open, at(12 * HOUR - 3 * MINUTE)), Some(at(12 * HOUR - MINUTE)));
 }
+
+/// The same order, looked at for ever once it is done.
+fn watched_on(mut order: Order) -> Order {
+    Arc::make_mut(&mut order.watch.terms).policy.poll.after_terminal = AfterTerminal::Every(12 * HOUR);
+    order
+}
+
+fn gone(mut order: Order) -> Order {
+    order.state.presence = Presence::Gone { since: at(HOUR) };
+    order
+}
+
+fn with_absence(mut order: Order, absence: Absence) -> Order {
+    order.state.absence = absence;
+    order
+}
+
+/// A claimed number of which the list says that it is being updated.
+fn to_be_updated() -> Order {
+    let mut order = connect(since(MINUTE), WindowState::Never);
+    order.watch.declared.operation = Some(Operation::Update);
+    order
+}
+
+#[test]
+fn how_urgent_an_order_is() {
+    let (claim, update) = (Some(Operation::Claim), Some(Operation::Update));
+    let ended = Some(ChimeStatus::Partial);
+    let open = || connect(failed(HOUR, claim), WindowState::Open(window()));
+    let claimed = || connect(since(HOUR), WindowState::Never);
+    let doubted = Absence::Doubted { since: at(HOUR) };
+    let never = || WindowState::Never;
+    let cases = [
+        ("an open window", open(), HOUR, Lane::Urgent),
+        ("gone in its window", gone(open()), HOUR, Lane::Urgent),
+        ("a doubt", with_absence(claimed(), doubted), HOUR, Lane::Urgent),
+        ("a doubt before the end", with_absence(pending(Provider::Chime), doubted), HOUR, Lane::Urgent),
+        ("never looked at", pending(Provider::Connect), Duration::ZERO, Lane::Pending),
+        ("in progress", connect(in_progress(), never()), 30 * DAY, Lane::Pending),
+        ("suspect", with_absence(claimed(), Absence::Suspect { since: at(HOUR) }), HOUR, Lane::Pending),
+        ("claimed", claimed(), HOUR, Lane::Verify),
+        ("claimed and watched on", watched_on(claimed()), 30 * DAY, Lane::Verify),
+        ("an update that may not have begun", to_be_updated(), HOUR - MINUTE, Lane::Pending),
+        ("an update that did not begin", to_be_updated(), HOUR, Lane::Verify),
+        ("released", connect(Status::Released { since: at(HOUR) }, over()), HOUR, Lane::Verify),
+        ("failed, window over", connect(failed(HOUR, claim), over()), 2 * DAY, Lane::Verify),
+        ("an update failed", connect(failed(HOUR, update), never()), HOUR, Lane::Verify),
+        ("gone", gone(pending(Provider::Chime)), HOUR, Lane::Verify),
+        ("processing", chime(Some(ChimeStatus::Processing), &[]), 30 * DAY, Lane::Pending),
+        ("ended", chime(ended, &[(since(HOUR), never())]), HOUR, Lane::Verify),
+        ("ended but for one", chime(ended, &[(in_progress(), never())]), HOUR, Lane::Pending),
+        ("ended, one failed", chime(ended, &[(failed(HOUR, None), over())]), 2 * DAY, Lane::Verify),
+    ];
+    for (name, order, now, expected) in cases {
+        assert_eq!(lane(&order, at(now)), expected, "{name}");
+    }
+}
+
+/// A failed claim whose window has marks so long before its end at 24 h.
+fn marked(marks: &[Duration]) -> Order {
+    let mut order = connect(failed(Duration::ZERO, Some(Operation::Claim)), WindowState::Open(window()));
+    let policy = &mut Arc::make_mut(&mut order.watch.terms).policy;
+    policy.window.warn_before = marks.to_vec();
+    policy.poll.steady = 10 * HOUR;
+    order
+}
+
+/// It was warned at this mark.
+fn warned(order: &mut Order, mark: Duration) {
+    for number in order.state.numbers.values_mut() {
+        number.window = WindowState::Open(Window { warned: Some(mark), ..window() });
+    }
+}
+
+/// The alert at 12 h, with its look at another time.
+fn early(at_: Duration) -> Ahead {
+    Ahead { at: at(at_), of: at(12 * HOUR) }
+}
+
+#[test]
+fn the_look_ahead_of_an_alert_is_a_minute_before_it_or_now() {
+    let noon = 12 * HOUR;
+    let half = MINUTE / 2;
+    let order = |answered: Option<Duration>| {
+        let mut order = marked(&[noon]);
+        order.looked.answered_at = answered.map(at);
+        order
+    };
+    let cases = [
+        ("in time", order(None), HOUR, noon - MINUTE, false),
+        ("in time, answered before", order(Some(HOUR)), HOUR, noon - MINUTE, false),
+        ("late", order(Some(HOUR)), noon - half, noon - half, false),
+        ("past the alert", order(None), noon + half, noon + half, false),
+        ("answered just now", order(Some(noon - half)), noon - half, noon - half, true),
+        ("answered since", order(Some(noon - half)), noon + HOUR, noon - half, true),
+        ("answered a minute before", order(Some(noon - MINUTE)), noon, noon - MINUTE, true),
+    ];
+    for (name, mut order, now, expected, had) in cases {
+        for tried in [false, true] {
+            assert_eq!(look_ahead(&order, tried, at(now)), Some(early(expected)), "{name}");
+        }
+        order.looked.ahead = Some(early(expected));
+        assert_eq!(order.looked.had_ahead(), had, "{name}");
+    }
+    let stepped_back = look_ahead(&order(Some(noon)), false, at(noon - half));
+    assert_eq!(stepped_back, Some(early(noon - half)), "an answer of a clock that was ahead is not fresh");
+    let none = connect(failed(Duration::ZERO, Some(Operation::Claim)), over());
+    assert_eq!(look_ahead(&none, true, at(noon)), None, "there is no alert to come");
+    let mut last = marked(&[]);
+    last.looked.ahead = Some(early(HOUR));
+    let end = DAY + 10 * MINUTE;
+    assert_eq!(
+        look_ahead(&last, true, at(2 * HOUR)),
+        Some(Ahead { at: at(end - MINUTE), of: at(end) }),
+        "another alert has another look"
+    );
+}
+
+#[test]
+fn a_look_ahead_that_had_no_answer_is_tried_again_and_one_that_waits_keeps_waiting() {
+    let noon = 12 * HOUR;
+    let floor = Duration::from_secs(8);
+    let (before, due) = (Some(10 * HOUR), 11 * HOUR);
+    let cases = [
+        // Its place, the last answer, tried or not, and its place after that at 11:30.
+        ("had early", due, Some(due), true, due),
+        ("had early, and looked at since", due, Some(due + MINUTE), false, due),
+        ("tried in vain", due, before, true, due + HOUR / 2 + floor),
+        ("not tried yet", due, before, false, due),
+        ("never answered", due, None, true, due + HOUR / 2 + floor),
+        ("to come", noon - MINUTE, before, true, noon - MINUTE),
+        ("to come earlier than usual", noon - HOUR / 4, before, true, noon - MINUTE),
+    ];
+    for (name, place, answered, tried, expected) in cases {
+        let mut order = marked(&[noon]);
+        order.looked.ahead = Some(early(place));
+        order.looked.answered_at = answered.map(at);
+        let ahead = look_ahead(&order, tried, at(due + HOUR / 2));
+        assert_eq!(ahead, Some(early(expected)), "{name}");
+    }
+}
+
+#[test]
+fn a_look_that_was_had_early_is_not_had_again() {
+    let (noon, place) = (12 * HOUR, 11 * HOUR);
+    let mut order = marked(&[noon, 2 * HOUR]);
+    order.looked.ahead = Some(early(place));
+    order.looked.answered_at = Some(at(place - MINUTE));
+    assert_eq!(order.looked.waits_ahead(), Some(at(place)));
+    assert_eq!(next_look(&order, at(place)), Some(at(noon - MINUTE)));
+    order.looked.answered_at = Some(at(place));
+    assert!(order.looked.had_ahead() && order.looked.waits_ahead().is_none());
+    let next = next_look(&order, at(place)).unwrap();
+    assert!(next > at(noon + 30 * MINUTE), "its usual time: {next}");
+    // The next mark has its own.
+    assert_eq!(next_look(&order, at(21 * HOUR)), Some(at(22 * HOUR - MINUTE)));
+    warned(&mut order, noon);
+    assert_eq!(
+        look_ahead(&order, true, at(noon)),
+        Some(Ahead { at: at(22 * HOUR - MINUTE), of: at(22 * HOUR) })
+    );
+}
+
+#[test]
+fn two_marks_close_together_have_a_look_each_or_one_for_both() {
+    let noon = 12 * HOUR;
+    let second = Duration::from_secs(1);
+    for (apart, own) in [(2 * MINUTE, true), (30 * second, false)] {
+        let mut order = marked(&[noon, noon - apart]);
+        order.looked.ahead = Some(early(noon - MINUTE));
+        order.looked.answered_at = Some(at(noon - MINUTE / 3));
+        let next = next_look(&order, at(noon - MINUTE / 3)).unwrap();
+        assert_eq!(next == at(noon + apart - MINUTE), own, "{apart:?}: {next}");
+        warned(&mut order, noon);
+        let answered = noon - MINUTE / 3;
+        let place = if own { noon + apart - MINUTE } else { answered };
+        let ahead = look_ahead(&order, false, at(noon)).unwrap();
+        assert_eq!(ahead, Ahead { at: at(place), of: at(noon + apart) }, "{apart:?}");
+        order.looked.ahead = Some(ahead);
+        assert_eq!(order.looked.had_ahead(), !own);
+    }
+}
+
+#[test]
+fn a_number_that_a_list_shows_is_looked_at_itself_every_fourth_time() {
+    let mut order = watched_on(connect(since(HOUR), WindowState::Never));
+    let now = 9 * DAY;
+    let permille = 900 + u32::try_from(order.stream().spread(0, 201)).unwrap();
+    let next = Some(at(now).plus(12 * HOUR * permille / 1000));
+    let second = Duration::from_secs(1);
+    let cases =
+        [(Some(now), next), (Some(now - 2 * DAY + second), next), (Some(now - 2 * DAY), None), (None, None)];
+    for (answered, expected) in cases {
+        order.looked =
+            Looked { answered_at: answered.map(at), lane: Lane::Verify, faults: 2, ..Looked::default() };
+        let after = expected.map(|_| Looked { due_at: expected, ..order.looked });
+        assert_eq!(present(&order, at(now)), after, "{answered:?}");
+    }
+    order.looked.answered_at = Some(at(now));
+    assert!(present(&order, at(now)).is_some());
+    Arc::make_mut(&mut order.watch.terms).policy.poll.after_terminal = AfterTerminal::Stop;
+    assert_eq!(present(&order, at(now)), None);
+}
+
+#[test]
+fn whom_a_list_can_answer_for() {
+    let claimed = || connect(since(MINUTE), WindowState::Never);
+    let doubted = Absence::Doubted { since: at(HOUR) };
+    let cases = [
+        ("a Chime order", pending(Provider::Chime), true),
+        ("one that ended", chime(Some(ChimeStatus::Failed), &[]), true),
+        ("one that is gone", gone(pending(Provider::Chime)), true),
+        ("a number that is ours", watched_on(claimed()), true),
+        ("one that is done for good", claimed(), false),
+        ("one in progress", watched_on(connect(in_progress(), WindowState::Never)), false),
+        ("one never seen", watched_on(pending(Provider::Connect)), false),
+        ("one that failed", watched_on(connect(failed(HOUR, Some(Operation::Claim)), over())), false),
+        ("one released", watched_on(connect(Status::Released { since: at(HOUR) }, over())), false),
+        ("one in doubt", watched_on(with_absence(claimed(), doubted)), false),
+        ("one whose update is to begin", watched_on(to_be_updated()), false),
+    ];
+    for (name, mut order, expected) in cases {
+        order.looked.answered_at = Some(at(HOUR - MINUTE));
+        assert_eq!(is_listable(&order, at(HOUR - MINUTE)), expected, "{name}");
+        if order.watch.key.provider == Provider::Connect {
+            assert_eq!(present(&order, at(HOUR - MINUTE)).is_some(), expected, "{name}");
+        }
+    }
+}

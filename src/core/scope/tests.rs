@@ -293,3 +293,139 @@ fn an_inquiry_neither_ends_a_suspicion_nor_a_row_of_refusals() {
     scope.judge(who(2), nobody());
     assert_eq!(scope.judge(who(3), denied(Reach::Order)), denied(Reach::Scope));
 }
+
+/// Two calls a second, and lists at half of that.
+fn listing() -> Scope {
+    let key = ScopeKey { provider: Provider::Connect, account: "a".into(), region: "r".into() };
+    let quota = Quota { rate: 2.0, burst: 5, share: 1.0, in_flight: None, list: Some((0.5, 3)) };
+    Scope::new(key, quota, at(0))
+}
+
+fn lists_rate(scope: &Scope) -> f64 {
+    scope.lists.as_ref().unwrap().rate()
+}
+
+#[test]
+fn a_call_of_a_list_draws_on_both_buckets_and_a_look_on_one() {
+    let ready = |scope: &Scope| {
+        let now = at(10).tick;
+        (scope.grant(0, now) == Grant::Look, scope.lists_ready_at(now) <= now)
+    };
+    let mut scope = listing();
+    assert_eq!(ready(&scope), (true, true));
+    (0..3).for_each(|_| scope.started(who(1), Call::Look, Grant::Look, at(10).tick));
+    assert_eq!(ready(&scope), (false, true), "the burst of looks is used up");
+    scope = listing();
+    scope.started(who(1), Call::List, Grant::Look, at(10).tick);
+    assert_eq!(ready(&scope), (true, false), "and that of lists, which is one");
+    assert_eq!(scope.lists_ready_at(at(10).tick), at(12).tick);
+    (0..2).for_each(|_| scope.started(who(1), Call::List, Grant::Look, at(10).tick));
+    assert_eq!(ready(&scope), (false, false), "it is a call like others too");
+    let mut plain = self::scope();
+    plain.started(who(1), Call::List, Grant::Look, at(10).tick);
+    assert_eq!(ready(&plain), (true, true));
+}
+
+#[test]
+fn a_429_on_a_list_is_its_own_bucket_s_where_there_is_one() {
+    let mut scope = listing();
+    let said = scope.answered(who(1), Call::List, Some(&throttled()), 9, at(1));
+    assert_eq!(said, [ScopeEvent::Throttled { hold: Duration::from_secs(7), rate: 2.0 }]);
+    assert_eq!(scope.grant(0, at(2).tick), Grant::From(at(8).tick), "everything waits");
+    assert_eq!(scope.hold_until(), at(8).tick);
+    assert!((scope.rate() - 2.0).abs() < 1e-9 && (lists_rate(&scope) - 0.44).abs() < 1e-9);
+    scope.answered(who(1), Call::Look, Some(&throttled()), 9, at(9));
+    assert!((scope.rate() - 1.76).abs() < 1e-9 && (lists_rate(&scope) - 0.44).abs() < 1e-9);
+    let mut plain = self::scope();
+    plain.answered(who(1), Call::List, Some(&throttled()), 9, at(1));
+    assert!((plain.rate() - 1.76).abs() < 1e-9);
+    assert_eq!(plain.grant(0, at(2).tick), Grant::From(at(8).tick));
+}
+
+#[test]
+fn both_buckets_and_their_hold_outlive_a_restart() {
+    let mut before = listing();
+    before.answered(who(1), Call::List, Some(&throttled()), 9, at(1));
+    before.answered(who(1), Call::List, None, 9, at(2));
+    before.started(who(1), Call::List, Grant::Look, at(8).tick);
+    let json = serde_json::to_string(&before.memory(at(8))).unwrap();
+    let mut after = listing();
+    after.resume(&serde_json::from_str(&json).unwrap(), at(8));
+    assert!((lists_rate(&after) - lists_rate(&before)).abs() < 1e-9);
+    let ready = |scope: &Scope| scope.lists_ready_at(at(8).tick).since(at(8).tick);
+    // A memory knows milliseconds.
+    assert!(
+        ready(&after).abs_diff(ready(&before)) <= Duration::from_millis(1)
+            && ready(&after) > Duration::from_secs(2)
+    );
+    assert_eq!(after.lists.unwrap().learned(), before.lists.unwrap().learned());
+    // What an older one wrote knows nothing of lists.
+    let mut older: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let known = older.as_object_mut().unwrap();
+    ["lists", "length", "overloaded_since"].iter().for_each(|name| drop(known.remove(*name)));
+    let mut fresh = listing();
+    fresh.resume(&serde_json::from_value(older).unwrap(), at(8));
+    assert!((lists_rate(&fresh) - 0.5).abs() < 1e-9);
+}
+
+#[test]
+fn a_page_says_of_the_scope_what_a_look_would() {
+    let page = |scope: &mut Scope, failed: &Observation, second| {
+        names(&scope.hear_page(Some(failed), 9, at(second)))
+    };
+    let mut scope = listing();
+    let down: Vec<_> = (0..4).flat_map(|n| page(&mut scope, &unavailable(), n)).collect();
+    assert_eq!((down, scope.is_unavailable()), (vec![], false));
+    (0..9).for_each(|n| drop(page(&mut scope, &unavailable(), n)));
+    assert!(!scope.is_unavailable(), "the list alone may be at fault");
+    (0..2).for_each(|n| drop(scope.answered(who(n), Call::Look, Some(&unavailable()), 9, at(10))));
+    assert!(scope.is_unavailable());
+    let up: Vec<_> = (0..3).flat_map(|n| scope.hear_page(None, 9, at(20 + n))).collect();
+    assert_eq!(names(&up), ["scope.recovered"]);
+    assert_eq!(page(&mut scope, &denied(Reach::Scope), 30), ["scope.denied"]);
+    assert_eq!(names(&scope.hear_page(None, 9, at(31))), ["scope.recovered"]);
+    assert_eq!(page(&mut scope, &throttled(), 40), ["scope.throttled"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_list_alone_is_an_answer_and_joins_no_row() {
+    let alone = [
+        denied(Reach::Order),
+        Observation::Malformed { detail: "x".into() },
+        Observation::Missing { message: None, suspect: false },
+    ];
+    for trouble in alone {
+        let mut scope = listing();
+        scope.judge(who(1), denied(Reach::Order));
+        scope.judge(who(2), denied(Reach::Order));
+        (0..9).for_each(|n| assert!(scope.hear_page(Some(&trouble), 9, at(n)).is_empty()));
+        assert_eq!(scope.judge(who(3), denied(Reach::Order)), denied(Reach::Scope), "nor ends one");
+        scope.answered(who(1), Call::Look, Some(&denied(Reach::Scope)), 9, at(10));
+        assert_eq!(
+            names(&scope.hear_page(Some(&trouble), 9, at(11))),
+            ["scope.recovered"],
+            "it was admitted"
+        );
+    }
+}
+
+#[test]
+fn one_that_a_list_shows_is_not_missing() {
+    let (mut scope, mut orders) = (listing(), (0..4).map(order).collect::<Vec<_>>());
+    look_for(&mut scope, &mut orders, 1000);
+    let whole = scope.hear_listed(&order(8), at(1100));
+    assert_eq!((names(&whole.events), whole.again.len()), (vec![], 0), "it was never missing");
+    let back = scope.hear_listed(&orders[1], at(1202));
+    assert_eq!(
+        back.events,
+        [ScopeEvent::Recovered { condition: Condition::Suspect, duration: Duration::from_secs(200) }]
+    );
+    assert_eq!(back.again.len(), 3);
+    // And it is a witness for another one that goes missing.
+    let mut one = vec![order(7)];
+    let first = scope.hear(&one[0], Call::Look, missing(), (9, 9), at(2000));
+    assert!(first.wants_witness);
+    one[0] = look::apply(&one[0], &first.observation, None, at(2000).wall).order;
+    scope.hear_listed(&order(8), at(2030));
+    assert_eq!(look_for(&mut scope, &mut one, 2060), (vec![], vec![true]));
+}
