@@ -17,6 +17,8 @@ pub mod message;
 pub mod observation;
 pub mod order;
 pub mod policy;
+#[cfg(test)]
+mod random;
 pub mod record;
 pub mod schedule;
 pub mod scope;

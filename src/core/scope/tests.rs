@@ -362,7 +362,9 @@ fn both_buckets_and_their_hold_outlive_a_restart() {
     // What an older one wrote knows nothing of lists.
     let mut older: serde_json::Value = serde_json::from_str(&json).unwrap();
     let known = older.as_object_mut().unwrap();
-    ["lists", "length", "overloaded_since"].iter().for_each(|name| drop(known.remove(*name)));
+    for name in ["lists", "length", "overloaded_since"] {
+        known.remove(name);
+    }
     let mut fresh = listing();
     fresh.resume(&serde_json::from_value(older).unwrap(), at(8));
     assert!((lists_rate(&fresh) - 0.5).abs() < 1e-9);

@@ -37,7 +37,7 @@ fn shown(dispatcher: &mut Dispatcher, n: u32, now: Now) {
 }
 
 /// Reads a list of so many pages, for orders that are not in it and wait no more then. Gives when the last page started.
-pub fn sweep(dispatcher: &mut Dispatcher, pages: u32, ms: u64) -> Now {
+pub(super) fn sweep(dispatcher: &mut Dispatcher, pages: u32, ms: u64) -> Now {
     listed(dispatcher, 0..10, Lane::Pending);
     let mut now = at(ms);
     for n in 1..=pages {

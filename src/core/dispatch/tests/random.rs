@@ -1,31 +1,12 @@
 //! Random scopes and answers: the loop is never asleep while something may start, nor awake for nothing.
 
+use super::super::super::random::Random;
 use super::super::super::sweep::Turn;
 use super::*;
 
 const SEEDS: u64 = 200;
 const STEPS: u32 = 400;
 const ORDERS: u32 = 30;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, most: u64) -> u64 {
-        self.next() % most
-    }
-
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
-    }
-}
 
 /// A scope, its orders, and what is in flight of them.
 struct World {
@@ -58,8 +39,8 @@ impl World {
             list: random.one_of(&[None, Some((0.11, 1)), Some((0.7, 5))]),
         };
         let orders = (0..ORDERS).map(|n| order(provider, n)).collect();
-        let by_rate = quota.rate * quota.share * 2.0;
-        let most = quota.in_flight.unwrap_or(if by_rate > 4.0 { by_rate as u32 } else { 4 });
+        // 7.3 a second for two seconds are more than the four that are always allowed.
+        let most = quota.in_flight.unwrap_or(if quota.rate > 7.0 { 14 } else { 4 });
         let dispatcher = dispatcher(provider, quota);
         let (by, flying) = (HashMap::new(), Vec::new());
         let mut world = Self {
@@ -75,7 +56,7 @@ impl World {
             vain: 0,
             started: [0; 4],
         };
-        let many = world.random.below(ORDERS.into()) as usize;
+        let many = world.random.below(ORDERS) as usize;
         (0..many).for_each(|n| world.place(n));
         world
     }
@@ -84,17 +65,17 @@ impl World {
         let who = self.orders[n].stream();
         let from = self.random.one_of(&[-60_000, 0, 0, 1000, 30_000]);
         let mut time = || {
-            self.now.wall.plus(Duration::from_millis(self.random.below(20_000))).plus(Duration::from_secs(60))
+            let millis = i64::from(self.random.below(20_000)) + from;
+            Timestamp::from_millis(self.now.wall.as_millis() + millis)
         };
         let (due, ahead) = (time(), time());
-        let shift = |time: Timestamp| Timestamp::from_millis(time.as_millis() - 60_000 + from);
         let lane = self.random.one_of(&Lane::ALL);
-        let of = shift(ahead).plus(FRESH);
+        let of = ahead.plus(FRESH);
         let has_ahead = lane == Lane::Urgent && self.random.below(2) == 0;
         let mut looked = Looked {
-            due_at: Some(shift(due)),
+            due_at: Some(due),
             lane,
-            ahead: has_ahead.then_some(Ahead { at: shift(ahead), of }),
+            ahead: has_ahead.then_some(Ahead { at: ahead, of }),
             ..Looked::default()
         };
         let by = self.random.one_of(&[By::Either, By::Either, By::Own, By::Question]);
@@ -161,7 +142,7 @@ impl World {
         if self.flying.is_empty() {
             return;
         }
-        let place = usize::try_from(self.random.below(self.flying.len() as u64)).unwrap();
+        let place = self.random.below(u32::try_from(self.flying.len()).unwrap()) as usize;
         let who = self.flying.swap_remove(place);
         let n = self.n(who);
         if self.random.below(20) == 0 {
@@ -217,7 +198,7 @@ impl World {
 
     /// As the loop does: to the time that was said, or until something happens before it.
     fn advance(&mut self) {
-        let any = Duration::from_nanos(self.random.below(20_000_000_000));
+        let any = Duration::from_micros(self.random.below(20_000_000).into());
         let wait = match self.dispatcher.ready_in(self.now) {
             Some(wait) if self.random.below(3) > 0 => wait,
             Some(wait) => wait.min(any),
@@ -238,7 +219,7 @@ fn what_is_ready_starts_and_nothing_starts_before() {
                 0..=3 => world.end_look(),
                 4 | 5 => world.end_page(),
                 6 | 7 => {
-                    let n = usize::try_from(world.random.below(ORDERS.into())).unwrap();
+                    let n = world.random.below(ORDERS) as usize;
                     if !world.flying.contains(&world.orders[n].stream()) {
                         world.place(n);
                     }

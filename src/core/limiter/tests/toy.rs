@@ -7,31 +7,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::super::super::random::Random;
 use super::*;
 
 /// Looks in flight at most.
 const IN_FLIGHT: u32 = 4;
 /// The service's burst.
 const BURST: u32 = 5;
-
-/// Splitmix64.
-#[derive(Clone)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// In `[0, 1)`.
-    fn part(&mut self) -> f64 {
-        f64::from(u32::try_from(self.next() >> 32).unwrap()) / 4_294_967_296.0
-    }
-}
 
 /// The service's bucket.
 #[derive(Clone)]

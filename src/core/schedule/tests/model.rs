@@ -2,45 +2,29 @@
 
 use std::collections::BTreeMap;
 
+use super::super::super::random::Random;
 use super::*;
 
 const ORDERS: u32 = 24;
 const SEEDS: u64 = 60;
 const STEPS: u32 = 600;
 
-pub(super) struct Random(pub(super) u64);
+fn time(random: &mut Random) -> Timestamp {
+    Timestamp::from_millis(random.below(60).into())
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
+fn open(random: &mut Random) -> Open {
+    let mut flag = || random.below(3) > 0;
+    Open { questions: flag(), listed: [flag(), flag(), flag()] }
+}
 
-    fn below(&mut self, most: u32) -> u32 {
-        u32::try_from(self.next() % u64::from(most)).unwrap()
-    }
-
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.next() as usize % all.len()]
-    }
-
-    fn time(&mut self) -> Timestamp {
-        Timestamp::from_millis(self.below(60).into())
-    }
-
-    fn open(&mut self) -> Open {
-        let mut flag = || self.below(3) > 0;
-        Open { questions: flag(), listed: [flag(), flag(), flag()] }
-    }
-
-    fn wish(&mut self) -> Wish {
-        let lane = self.one_of(&Lane::ALL);
-        let by = self.one_of(&[By::Either, By::Either, By::Own, By::Own, By::Question]);
-        let ahead = (self.below(3) == 0).then(|| self.time());
-        Wish { at: self.time(), interval: Duration::from_millis(self.below(9).into()), lane, by, ahead }
+fn wish(random: &mut Random) -> Wish {
+    Wish {
+        at: time(random),
+        interval: Duration::from_millis(random.below(9).into()),
+        lane: random.one_of(&Lane::ALL),
+        by: random.one_of(&[By::Either, By::Either, By::Own, By::Own, By::Question]),
+        ahead: (random.below(3) == 0).then(|| time(random)),
     }
 }
 
@@ -162,33 +146,38 @@ impl Model {
     }
 }
 
+fn take_due(schedule: &mut Schedule, model: &mut Model, lane: Lane, (now, open): (Timestamp, Open)) {
+    let first = model.first(lane, now, open);
+    assert_eq!(schedule.is_due(lane, now, open), first.is_some());
+    assert_eq!(schedule.take_due(lane, now, open), first);
+    if let Some((who, _)) = first {
+        model.take(who);
+    }
+}
+
+/// Which one it is, the stories say.
+fn take_probe(schedule: &mut Schedule, model: &mut Model, questions: bool) {
+    let taken = schedule.take_probe(questions);
+    let any = model.waiting.iter().any(|(_, wish)| questions || wish.by != By::Question);
+    assert_eq!(taken.is_some(), any);
+    if let Some((who, by)) = taken {
+        assert_eq!(model.wanted(who).unwrap().by, by);
+        model.take(who);
+    }
+}
+
 /// One operation on both.
 fn operate(schedule: &mut Schedule, model: &mut Model, random: &mut Random) {
     let who = who(random.below(ORDERS));
-    let (time, open, lane) = (random.time(), random.open(), random.one_of(&Lane::ALL));
+    let (time, open, lane) = (time(random), open(random), random.one_of(&Lane::ALL));
     match random.below(40) {
         0..10 => {
-            let wish = random.wish();
+            let wish = wish(random);
             schedule.request(who, wish);
             model.request(who, wish);
         }
-        10..18 => {
-            let first = model.first(lane, time, open);
-            assert_eq!(schedule.is_due(lane, time, open), first.is_some());
-            assert_eq!(schedule.take_due(lane, time, open), first);
-            first.iter().for_each(|(who, _)| model.take(*who));
-        }
-        18..20 => {
-            let questions = random.below(2) == 0;
-            let taken = schedule.take_probe(questions);
-            let may = model.waiting.iter().filter(|(_, wish)| questions || wish.by != By::Question);
-            let most = may.map(|(_, wish)| lane_of(wish)).min();
-            assert_eq!(taken.is_some(), most.is_some());
-            if let Some((who, by)) = taken {
-                assert_eq!(model.wanted(who).unwrap().by, by);
-                model.take(who);
-            }
-        }
+        10..18 => take_due(schedule, model, lane, (time, open)),
+        18..20 => take_probe(schedule, model, random.below(2) == 0),
         20..26 => {
             schedule.finished(who);
             model.finished(who);
@@ -242,10 +231,10 @@ fn operate(schedule: &mut Schedule, model: &mut Model, random: &mut Random) {
 
 /// What can be seen of both is the same.
 fn compare(schedule: &mut Schedule, model: &Model, random: &mut Random) {
-    let (time, open, lane) = (random.time(), random.open(), random.one_of(&Lane::ALL));
+    let (time, open, lane) = (time(random), open(random), random.one_of(&Lane::ALL));
     assert_eq!(schedule.in_flight(), model.flying.len());
     assert_eq!(schedule.len(), model.flying.len() + model.waiting.len());
-    assert_eq!(schedule.is_empty(), schedule.len() == 0);
+    assert_eq!(schedule.is_empty(), model.flying.is_empty() && model.waiting.is_empty());
     let who = who(random.below(ORDERS));
     assert_eq!(schedule.is_waiting(who), model.waiting.iter().any(|(other, _)| *other == who));
     if random.below(3) == 0 {

@@ -301,11 +301,7 @@ fn a_look_ahead_that_is_due_or_was_put_elsewhere_stays() {
     assert_eq!(placed(0, wall(540_000)), wall(540_000));
     assert_eq!(placed(1, wall(548_000)), wall(548_000), "it is tried again");
     assert_eq!(placed(2, wall(99_000)), wall(99_000), "it is late");
-    assert_eq!(
-        placed(3, wall(100_001)),
-        wall(540_000).minus(Duration::from_micros(1_625_000)),
-        "there is room later"
-    );
+    assert_eq!(placed(3, wall(100_001)), wall(540_000 - 1625), "there is room later");
     for n in 4..400 {
         assert!(placed(n, wall(540_000)) >= now, "not before now");
     }
@@ -346,6 +342,19 @@ fn a_look_that_did_not_start_is_put_off() {
 }
 
 #[test]
+fn a_probe_that_did_not_start_makes_room_for_another() {
+    let mut dispatcher = dispatcher(Provider::Connect, quota(10.0));
+    for n in 0..2 {
+        place(&mut dispatcher, connect(n), due(i64::from(n), Lane::Pending), By::Own);
+    }
+    break_down(&mut dispatcher, Provider::Connect, at(0));
+    assert_eq!(dispatcher.next(at(5000)), Some(look(connect(0))));
+    assert_eq!(dispatcher.next(at(6000)), None);
+    dispatcher.abandoned(connect(0), Some(wall(6000)));
+    assert_eq!(dispatcher.next(at(6000)), Some(look(connect(1))));
+}
+
+#[test]
 fn a_witness_may_be_one_that_is_done() {
     let mut dispatcher = dispatcher(Provider::Connect, quota(2.0));
     dispatcher.track(connect(1));
@@ -355,6 +364,7 @@ fn a_witness_may_be_one_that_is_done() {
     dispatcher.finished(connect(1));
     place(&mut dispatcher, connect(2), due(9000, Lane::Verify), By::Either);
     dispatcher.look_at_witness(wall(500));
+    assert_eq!(dispatcher.schedule.due(Lane::Urgent, wall(500)), (1, 0));
     assert_eq!(dispatcher.next(at(500)), Some(look(connect(2))), "rather one that is looked at anyway");
 }
 
