@@ -199,12 +199,18 @@ impl World {
     /// As the loop does: to the time that was said, or until something happens before it.
     fn advance(&mut self) {
         let any = Duration::from_micros(self.random.below(20_000_000).into());
-        let wait = match self.dispatcher.ready_in(self.now) {
+        let ready = self.dispatcher.ready_in(self.now);
+        let wait = match ready {
             Some(wait) if self.random.below(3) > 0 => wait,
             Some(wait) => wait.min(any),
             None => any,
         };
         self.now = later(self.now, wait);
+        // Time alone makes nothing ready earlier than was said. Whole milliseconds are what the wall clock has.
+        let sooner = self.dispatcher.ready_in(self.now).is_some_and(|left| {
+            ready.is_none_or(|said| left + Duration::from_millis(2) < said.saturating_sub(wait))
+        });
+        assert!(!sooner, "it was to be ready in {ready:?}, and is in less after {wait:?}");
     }
 }
 
