@@ -377,6 +377,8 @@ fn the_next_outage_s_probes_begin_anew() {
     for outage in 0..2 {
         let from = outage * 100_000;
         break_down(&mut dispatcher, Provider::Connect, at(from));
+        let probe = dispatcher.ready_in(at(from)).unwrap();
+        assert!(probe > Duration::ZERO && probe < Duration::from_secs(2), "due or not: {probe:?}");
         for (n, second) in (0..).zip([5, 10, 15]) {
             let now = at(from + second * 1000);
             assert_eq!(dispatcher.next(now), Some(look(connect(n))));
