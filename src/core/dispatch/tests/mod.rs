@@ -69,7 +69,8 @@ fn place(dispatcher: &mut Dispatcher, who: Stream, looked: Looked, by: By) {
 /// What starts by and by within so much time, and when; looks end at once and want nothing more.
 fn started(dispatcher: &mut Dispatcher, from: u64, span: u64) -> Vec<(u64, Dispatch)> {
     let (mut now, end, mut all) = (at(from), at(from + span), Vec::new());
-    loop {
+    for turn in 0.. {
+        assert!(turn < 10_000, "a busy loop");
         while let Some(dispatch) = dispatcher.next(now) {
             if let Dispatch::Look { who, .. } = dispatch {
                 dispatcher.finished(who);
@@ -78,9 +79,10 @@ fn started(dispatcher: &mut Dispatcher, from: u64, span: u64) -> Vec<(u64, Dispa
         }
         match dispatcher.ready_in(now) {
             Some(wait) if now.tick.plus(wait) <= end.tick => now = later(now, wait),
-            _ => return all,
+            _ => break,
         }
     }
+    all
 }
 
 fn look(who: Stream) -> Dispatch {
