@@ -169,3 +169,23 @@ fn one_round_reads_the_list_and_answers_for_every_order() {
     assert_eq!((refused.listed_orders(), refused.gotten()), (1, 30));
     assert_eq!(of(&ended.records(), "number.in_progress").len(), 30);
 }
+
+#[test]
+fn one_round_asks_the_list_which_numbers_are_there() {
+    let (sim, house, daemon) = claimed(10, &[], "");
+    daemon.stop();
+    house.alter("after_terminal = \"1s\"", "after_terminal = \"1h\"");
+    for n in 1..=10 {
+        let due = "UPDATE orders SET due_at = 0 WHERE id = ?1";
+        super::alter_store(&house.path("claimwatch.db"), due, Some(&number_id(n)));
+    }
+    sim.move_to(10);
+    let (lists, looks) = (sim.listed(), sim.described());
+    let ended = house.ended(&["--once"]);
+    assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
+    assert_eq!(about(&ended.records(), &number_id(7)), ["number.released"]);
+    check(&house.events());
+    assert_eq!(sim.listed(), lists + 2, "all numbers, and who else holds the one that is gone");
+    let looks = sim.described() - looks;
+    assert!((2..=4).contains(&looks), "{looks} looks: two at the one that is gone, and at a witness");
+}
