@@ -567,6 +567,21 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_is_fresh_now_may_not_be_when_the_alert_goes_out() {
+        let mut order = failed();
+        if let Subject::Connect(connect) = &mut order.state.subject {
+            connect.other = Other::Nobody;
+        }
+        let before = |seconds| minute(720).minus(Duration::from_secs(seconds));
+        for (asked, expected) in [(90, true), (61, true), (60, false)] {
+            order.looked.ahead = Some(Ahead { at: before(100), of: minute(720) });
+            order.looked.answered_at = Some(before(100));
+            order.looked.elsewhere_at = Some(before(asked));
+            assert_eq!(is_wanted(&order, before(45)), expected, "{asked} s before");
+        }
+    }
+
+    #[test]
     fn the_look_of_another_alert_asks_nothing() {
         let mut order = failed();
         order.looked.ahead = Some(Ahead { at: minute(700), of: minute(1320) });

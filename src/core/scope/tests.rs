@@ -387,6 +387,7 @@ fn a_page_says_of_the_scope_what_a_look_would() {
     assert_eq!(page(&mut scope, &denied(Reach::Scope), 30), ["scope.denied"]);
     assert_eq!(names(&scope.hear_page(None, 9, at(31))), ["scope.recovered"]);
     assert_eq!(page(&mut scope, &throttled(), 40), ["scope.throttled"]);
+    assert!((scope.rate() - 2.0).abs() < 1e-9 && (lists_rate(&scope) - 0.44).abs() < 1e-9);
 }
 
 #[test]
