@@ -410,7 +410,11 @@ impl Dispatcher {
             let (own, listed) = due[lane.index()];
             own + if self.sweeps.covers(lane) { self.sweeps.calls_for(listed, now) } else { listed }
         });
-        let expected = demand::drained(calls, self.scope.rate());
+        let held = self.scope.hold_until().since(now.tick);
+        let expected = demand::drained(calls, self.scope.rate()).map(|wait| {
+            // Who has nothing due waits for nothing.
+            if wait.is_zero() { wait } else { wait.saturating_add(held) }
+        });
         Lane::ALL.map(|lane| Backlog {
             lane,
             due: due[lane.index()].0 + due[lane.index()].1,

@@ -476,3 +476,17 @@ fn what_was_learned_is_remembered() {
     // A restart has nothing saved up in either bucket.
     assert!(again.arrival_at > now.wall && then.arrival_at > now.wall);
 }
+
+#[test]
+fn a_hold_makes_what_is_due_later() {
+    let mut dispatcher = dispatcher(Provider::Connect, quota(2.0));
+    for n in 0..10 {
+        place(&mut dispatcher, connect(n), due(0, Lane::Pending), By::Own);
+    }
+    let throttled = Observation::Throttled { retry_after: Some(Duration::from_secs(30)) };
+    dispatcher.hear(&order(Provider::Connect, 99), Call::Look, throttled, at(0));
+    let expected = dispatcher.backlog(at(0)).map(|lane| lane.expected);
+    let drained = 10.0 / dispatcher.scope().rate();
+    assert_eq!((expected[0], expected[2]), (Duration::ZERO, Duration::ZERO), "nothing waits there");
+    assert!((expected[1].as_secs_f64() - 30.0 - drained).abs() < 0.01, "{expected:?}");
+}
