@@ -19,8 +19,8 @@ const OF_THE_SERVICE: &str = "/run/claimwatch/control.sock";
 const CONFIG_OF_THE_SERVICE: &str = "/etc/claimwatch/claimwatch.toml";
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// An answer is no longer.
-const ANSWER_MAX: usize = 1 << 20;
+/// An answer is no longer: ten thousand scopes with the longest names make twenty megabytes.
+const ANSWER_MAX: usize = 32 << 20;
 
 /// Where the daemon listens: where the configuration says, else in the folder that systemd made for it, else beside the
 /// store.
@@ -51,6 +51,16 @@ pub(super) struct NoAnswer {
 
 /// Asks for something to be done. Gives the answer's status and body.
 pub(super) async fn post(config: &Config, path: &str) -> Result<(StatusCode, Value), NoAnswer> {
+    let (status, body) = exchange(config, Method::POST, path).await?;
+    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+/// Asks to be told something. Gives the answer's status and body.
+pub(super) async fn get(config: &Config, path: &str) -> Result<(StatusCode, Bytes), NoAnswer> {
+    exchange(config, Method::GET, path).await
+}
+
+async fn exchange(config: &Config, method: Method, path: &str) -> Result<(StatusCode, Bytes), NoAnswer> {
     let places = match &config.control_socket {
         Some(path) => vec![path.clone()],
         // With another configuration than the service's, it is another daemon that is meant.
@@ -64,7 +74,7 @@ pub(super) async fn post(config: &Config, path: &str) -> Result<(StatusCode, Val
     for place in &places {
         match UnixStream::connect(place).await {
             Ok(stream) => {
-                let asked = tokio::time::timeout(PATIENCE, ask(stream, path)).await;
+                let asked = tokio::time::timeout(PATIENCE, ask(stream, method, path)).await;
                 let asked = asked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
                 return asked.map_err(|cause| NoAnswer { tried: vec![place.display().to_string()], cause });
             }
@@ -74,12 +84,12 @@ pub(super) async fn post(config: &Config, path: &str) -> Result<(StatusCode, Val
     Err(NoAnswer { tried: tried(), cause })
 }
 
-async fn ask(stream: UnixStream, path: &str) -> Result<(StatusCode, Value), String> {
+async fn ask(stream: UnixStream, method: Method, path: &str) -> Result<(StatusCode, Bytes), String> {
     let told = |error: hyper::Error| error.to_string();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
     let request = Request::builder()
-        .method(Method::POST)
+        .method(method)
         .uri(path)
         .header("host", "claimwatch")
         .body(Empty::<Bytes>::new())
@@ -88,7 +98,7 @@ async fn ask(stream: UnixStream, path: &str) -> Result<(StatusCode, Value), Stri
         let answer = sender.send_request(request).await.map_err(told)?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|e| e.to_string())?;
-        Ok((status, serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string())?))
+        Ok((status, body.to_bytes()))
     };
     tokio::select! {
         answered = answered => answered,

@@ -6,6 +6,7 @@ mod control;
 mod demo;
 mod run;
 mod simulate;
+mod status;
 mod story;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ enum Command {
     Simulate(simulate::Args),
     /// Say that what went missing from a suspect scope is gone
     Accept(accept::Args),
+    /// Show how the running daemon is: quotas, troubles, and how late looks are
+    Status(status::Args),
     /// Check the configuration and the watch lists; exit 0 or 78
     Check(ConfigArg),
 }
@@ -94,6 +97,7 @@ pub fn main(
             Command::Demo => Box::pin(demo::run(clock, colours(&environment))).await,
             Command::Simulate(args) => simulate::run(args, clock).await,
             Command::Accept(args) => accept::run(args, environment, clock).await,
+            Command::Status(args) => status::run(args, environment, clock).await,
             Command::Check(args) => check::run(&args, environment, clock),
         }
     });

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::extract::{Path as InPath, State};
-use axum::http::StatusCode;
-use axum::routing::post;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -17,6 +19,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::observe::{METRICS_TYPE, Overview};
 use super::poller::{Accepted, Wish};
 
 /// Connections at once; the next one waits. A person and a script or two.
@@ -25,6 +28,7 @@ const CONNECTIONS_MOST: usize = 16;
 const CONNECTION_TIME: Duration = Duration::from_secs(2);
 /// The socket is for its owner and group: a person on call needs no root.
 const MODE: u32 = 0o660;
+const STOPPING: &str = "the daemon is stopping";
 
 /// A socket that is listened at. Its file goes with it.
 pub(super) struct Socket {
@@ -54,8 +58,15 @@ pub(super) async fn listen(path: &Path) -> io::Result<Socket> {
 
 /// Answers until it is dropped.
 pub(super) async fn serve(socket: Socket, wishes: mpsc::Sender<Wish>) {
-    let api =
-        Router::new().route("/api/v1/scopes/{provider}/{account}/accept", post(accept)).with_state(wishes);
+    let api = Router::new()
+        .route("/api/v1/scopes", get(scopes))
+        .route("/api/v1/scopes/{provider}/{account}/accept", post(accept))
+        .route("/metrics", get(metrics))
+        .fallback(async |uri: Uri| refuse(StatusCode::NOT_FOUND, &format!("there is no {}", uri.path())))
+        .method_not_allowed_fallback(async || {
+            refuse(StatusCode::METHOD_NOT_ALLOWED, "another method is wanted")
+        })
+        .with_state(wishes);
     let mut open = JoinSet::new();
     loop {
         while open.len() >= CONNECTIONS_MOST {
@@ -75,6 +86,29 @@ pub(super) async fn serve(socket: Socket, wishes: mpsc::Sender<Wish>) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
+    }
+}
+
+fn refuse(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({ "error": why }))).into_response()
+}
+
+/// What the loop shows. Either step fails only when the loop has ended.
+async fn overview(wishes: &mpsc::Sender<Wish>) -> Result<Overview, Response> {
+    let (reply, answer) = oneshot::channel();
+    let stopping = || refuse(StatusCode::SERVICE_UNAVAILABLE, STOPPING);
+    wishes.send(Wish::Show { reply }).await.map_err(|_| stopping())?;
+    answer.await.map_err(|_| stopping())
+}
+
+async fn scopes(State(wishes): State<mpsc::Sender<Wish>>) -> Response {
+    overview(&wishes).await.map_or_else(|refused| refused, |overview| Json(overview).into_response())
+}
+
+async fn metrics(State(wishes): State<mpsc::Sender<Wish>>) -> Response {
+    match overview(&wishes).await {
+        Ok(overview) => ([(CONTENT_TYPE, METRICS_TYPE)], overview.metrics()).into_response(),
+        Err(refused) => refused,
     }
 }
 
@@ -100,7 +134,7 @@ async fn accept(
                 json!({ "error": format!("there is no scope {scope}; there are: {known}") }),
             )
         }
-        None => (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": "the daemon is stopping" })),
+        None => (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": STOPPING })),
     };
     (status, Json(told))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::Report;
+use super::observe::{LaneView, LanesView, ListView, Overview, ScopeView};
 use crate::config::{Account, Config};
 use crate::core::dispatch::Dispatcher;
 use crate::core::event::{ScopeEvent, ScopeKey};
@@ -55,6 +56,42 @@ impl Member {
             id: id.clone(),
         });
         names.map(|key| key.stream()).find(|who| self.dispatcher.is_waiting(*who))
+    }
+
+    /// What it is up to.
+    fn view(&mut self, now: Now) -> ScopeView {
+        let dispatcher = &mut self.dispatcher;
+        let hold = dispatcher.scope().hold_until().since(now.tick);
+        let asked = !dispatcher.scope().probes();
+        let [urgent, pending, verify] =
+            dispatcher.backlog(now).map(|backlog| LaneView::new(&backlog, hold, asked));
+        let memory = dispatcher.memory(now);
+        let first = self.accounts.first();
+        ScopeView {
+            provider: dispatcher.key().provider,
+            account: first.map(|account| account.name.clone()).unwrap_or_default(),
+            accounts: self.accounts.iter().map(|account| account.name.clone()).collect(),
+            account_id: first.and_then(|account| account.account_id.clone()),
+            region: dispatcher.key().region.clone(),
+            tracked: dispatcher.tracked() as u64,
+            looked_at: dispatcher.looked_at() as u64,
+            in_flight: dispatcher.in_flight() as u64,
+            rate: dispatcher.scope().rate(),
+            quota: dispatcher.scope().quota(),
+            hold_s: hold.as_secs_f64(),
+            throttled_since: memory.throttled.map(|spell| spell.since),
+            unavailable_since: memory.unavailable_since,
+            denied_since: memory.denied_since,
+            suspect_since: memory.suspect_since,
+            overloaded_since: memory.overloaded_since,
+            list: ListView {
+                pages: memory.length.map(|length| length.pages),
+                whole: memory.length.is_some_and(|length| length.whole),
+                read_at: memory.length.map(|length| length.at),
+                reading: dispatcher.is_sweeping(),
+            },
+            lanes: LanesView { urgent, pending, verify },
+        }
     }
 
     /// What is to be remembered of it, and the records of its events; each is a generation of its own.
@@ -192,6 +229,11 @@ impl Fleet {
             self.timers.extend(next.map(|next| (next, place)));
         }
         self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// What all of them are up to. Takes microseconds for each, and stirs none.
+    pub(super) fn overview(&mut self, now: Now) -> Overview {
+        Overview { at: now.wall, scopes: self.members.iter_mut().map(|member| member.view(now)).collect() }
     }
 
     /// An account's twelve digits, where the configuration has them.

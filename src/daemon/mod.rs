@@ -11,6 +11,7 @@ mod fleet;
 mod journal;
 mod lifecycle;
 mod lists;
+pub mod observe;
 mod poller;
 pub mod relay;
 

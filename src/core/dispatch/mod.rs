@@ -131,6 +131,21 @@ impl Dispatcher {
         self.schedule.len()
     }
 
+    /// Orders that are tracked, those that are done included.
+    pub fn tracked(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Calls in flight, a page of the list included.
+    pub fn in_flight(&self) -> usize {
+        self.schedule.in_flight() + usize::from(self.page_in_flight)
+    }
+
+    /// Whether the list is being read.
+    pub fn is_sweeping(&self) -> bool {
+        self.sweeps.is_running()
+    }
+
     /// Whether an order waits for a look.
     pub fn is_waiting(&self, who: Stream) -> bool {
         self.schedule.is_waiting(who)
@@ -231,7 +246,7 @@ impl Dispatcher {
     }
 
     fn grant(&self, now: Tick) -> Grant {
-        self.scope.grant(self.schedule.in_flight() + usize::from(self.page_in_flight), now)
+        self.scope.grant(self.in_flight(), now)
     }
 
     fn serve(&mut self, now: Now) -> Option<Dispatch> {

@@ -175,6 +175,11 @@ impl Limiter {
         self.rate
     }
 
+    /// Our share of the quota, looks a second.
+    pub fn quota(&self) -> f64 {
+        self.quota
+    }
+
     /// GCRA's arrival time, to be remembered.
     pub fn arrival(&self) -> Tick {
         self.arrival

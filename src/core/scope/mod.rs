@@ -238,6 +238,11 @@ impl Scope {
         self.limiter.rate()
     }
 
+    /// Calls a second that our share of the quota allows.
+    pub fn quota(&self) -> f64 {
+        self.limiter.quota()
+    }
+
     /// Until when every call waits for the quota's sake.
     pub fn hold_until(&self) -> Tick {
         self.limiter.hold_until()

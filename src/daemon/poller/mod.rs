@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fleet::{Fleet, Member};
 use super::journal::{Journal, Written};
+use super::observe::Overview;
 use crate::clock::Clock;
 use crate::core::agenda::Agenda;
 use crate::core::dispatch::Dispatch;
@@ -61,6 +62,11 @@ pub(super) enum Wish {
         account: String,
         /// Who wants to know what became of it.
         reply: oneshot::Sender<Accepted>,
+    },
+    /// Show what the scopes are up to.
+    Show {
+        /// Who wants to see it.
+        reply: oneshot::Sender<Overview>,
     },
 }
 
@@ -237,6 +243,10 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 self.write(Vec::new(), now).await?;
                 // Who asked may have gone.
                 let _gone = reply.send(accepted);
+                Ok(())
+            }
+            Wish::Show { reply } => {
+                let _gone = reply.send(self.fleet.overview(now));
                 Ok(())
             }
         }

@@ -9,6 +9,7 @@ mod once;
 mod outage;
 mod restart;
 mod secrets;
+mod status;
 mod stop;
 mod store;
 mod story;
