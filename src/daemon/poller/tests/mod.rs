@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 mod quota;
 mod scopes;
+mod show;
 mod stories;
 mod sweeps;
 
