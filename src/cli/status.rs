@@ -92,7 +92,9 @@ fn render(mut overview: Overview) -> String {
     let of = if scopes.len() == 1 { "1 scope".to_owned() } else { format!("{} scopes", scopes.len()) };
     let mut text = format!("At {at}: {of}, {trouble}, {waits}\n\n");
     row(&mut text, "SCOPE", &["ORDERS", "CALLS/S", "DUE", "OLDEST", "ALL IN"]);
-    scopes.iter().for_each(|scope| show(&mut text, scope));
+    for scope in scopes {
+        show(&mut text, scope);
+    }
     let _ = writeln!(text, "\n{LEGEND}");
     text
 }
@@ -217,8 +219,8 @@ mod tests {
         LaneView { due, oldest_s, expected_s }
     }
 
-    fn before(seconds: i64) -> Option<Timestamp> {
-        Some(Timestamp::from_millis(AT - seconds * 1000))
+    fn before(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(AT - seconds * 1000)
     }
 
     fn rendered(scopes: Vec<ScopeView>) -> String {
@@ -238,13 +240,14 @@ mod tests {
         later.account = "staging-with-a-long-name".to_owned();
         later.accounts = vec![later.account.clone()];
         later.lanes.pending = lane(81_234, 61.0, Some(7205.0));
-        later.list = ListView { pages: Some(12), whole: true, read_at: before(90), reading: true };
+        later.list = ListView { pages: Some(12), whole: true, read_at: Some(before(90)), reading: true };
         let mut held = scope(Provider::Connect, "prod-eu");
-        (held.throttled_since, held.overloaded_since, held.hold_s) = (before(60), before(3600), 2.5);
+        (held.throttled_since, held.overloaded_since, held.hold_s) =
+            (Some(before(60)), Some(before(3600)), 2.5);
         held.lanes.urgent = lane(3, 12.0, Some(6.0));
         held.accounts.push("prod-eu-2".to_owned());
         let mut down = scope(Provider::Connect, "prod-us");
-        down.unavailable_since = before(86_400);
+        down.unavailable_since = Some(before(86_400));
         down.lanes.pending = lane(4, 1e30, None);
         assert_eq!(
             rendered(vec![well, late, later, held, down]),
@@ -283,11 +286,11 @@ ALL IN   how long until the last that is due now has been looked at
     fn every_kind_of_trouble_has_its_place() {
         let mut all: Vec<ScopeView> =
             ["e", "d", "c", "b", "a"].map(|name| scope(Provider::Chime, name)).into();
-        all[0].denied_since = before(1);
-        all[1].unavailable_since = before(1);
-        all[2].suspect_since = before(1);
-        all[3].overloaded_since = before(1);
-        all[4].throttled_since = before(1);
+        all[0].denied_since = Some(before(1));
+        all[1].unavailable_since = Some(before(1));
+        all[2].suspect_since = Some(before(1));
+        all[3].overloaded_since = Some(before(1));
+        all[4].throttled_since = Some(before(1));
         all.reverse();
         let text = rendered(all);
         let marks: Vec<&str> =
@@ -309,7 +312,7 @@ ALL IN   how long until the last that is due now has been looked at
     fn three_hundred_scopes_and_odd_names_keep_to_the_columns() {
         let mut all: Vec<ScopeView> =
             (0..300).map(|n| scope(Provider::Connect, &format!("prod-{n:03}"))).collect();
-        all[299].denied_since = before(5);
+        all[299].denied_since = Some(before(5));
         all[298].lanes.urgent = lane(1, 5.0, Some(1.0));
         all.push(scope(Provider::Connect, &"\u{1b}[31mred\n".repeat(20)));
         all[300].accounts.extend((0..300).map(|n| format!("prod-{n:03}")));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::Report;
-use super::observe::{LaneView, LanesView, ListView, Overview, ScopeView};
+use super::observe::{self, LaneView, LanesView, ListView, Overview, ScopeView};
 use crate::config::{Account, Config};
 use crate::core::dispatch::Dispatcher;
 use crate::core::event::{ScopeEvent, ScopeKey};
@@ -78,7 +78,7 @@ impl Member {
             in_flight: dispatcher.in_flight() as u64,
             rate: dispatcher.scope().rate(),
             quota: dispatcher.scope().quota(),
-            hold_s: hold.as_secs_f64(),
+            hold_s: observe::seconds(hold),
             throttled_since: memory.throttled.map(|spell| spell.since),
             unavailable_since: memory.unavailable_since,
             denied_since: memory.denied_since,

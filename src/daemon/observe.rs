@@ -54,7 +54,6 @@ pub struct ScopeView {
     /// Calls a second that our share of the quota allows.
     pub quota: f64,
     /// Seconds for which every call still waits because the service refused one.
-    #[serde(serialize_with = "to_the_millisecond")]
     pub hold_s: f64,
     /// Since when the service refuses for quota, until five minutes after its last 429.
     pub throttled_since: Option<Timestamp>,
@@ -138,11 +137,9 @@ pub struct LaneView {
     /// Orders whose look is due.
     pub due: u64,
     /// Seconds that the one that is due first has waited.
-    #[serde(serialize_with = "to_the_millisecond")]
     pub oldest_s: f64,
-    /// Seconds until the last of those that are due now has been looked at, as the rate is now. Not known while the
+    /// Seconds until the last of those that are due now has been looked at: after the hold, as the rate is now. Not known while the
     /// service is only probed.
-    #[serde(serialize_with = "to_the_millisecond_if_known")]
     pub expected_s: Option<f64>,
 }
 
@@ -152,25 +149,15 @@ impl LaneView {
         let expected = if backlog.due == 0 { Duration::ZERO } else { backlog.expected.saturating_add(hold) };
         Self {
             due: backlog.due as u64,
-            oldest_s: backlog.oldest.as_secs_f64(),
-            expected_s: (asked || backlog.due == 0).then_some(expected.as_secs_f64()),
+            oldest_s: seconds(backlog.oldest),
+            expected_s: (asked || backlog.due == 0).then(|| seconds(expected)),
         }
     }
 }
 
-fn to_the_millisecond<S: serde::Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64((seconds * 1000.0).round() / 1000.0)
-}
-
-#[expect(clippy::ref_option, reason = "serde calls it so")]
-fn to_the_millisecond_if_known<S: serde::Serializer>(
-    seconds: &Option<f64>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match seconds {
-        Some(seconds) => to_the_millisecond(seconds, serializer),
-        None => serializer.serialize_none(),
-    }
+/// To the millisecond.
+pub(super) fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// A gauge: its name, its help, and its value.

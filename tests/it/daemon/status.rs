@@ -9,7 +9,7 @@ use crate::support::house::{House, list};
 use crate::support::process::{Ended, Running, ended};
 use crate::support::sim::{Sim, WIDE, fault, number, order};
 
-const NUMBERS: u32 = 30;
+const NUMBERS: u32 = 59;
 
 fn status(house: &House, args: &[&str]) -> Ended {
     ended(house.command(&[&["status"], args].concat()))
@@ -36,7 +36,7 @@ fn asked(house: &House, method: &str, path: &str) -> (String, String) {
     (head.to_ascii_lowercase(), body.to_owned())
 }
 
-/// Many numbers on a service that admits one call a second, and a Chime order that is looked at in time.
+/// Many numbers at one call a second, not so many that it is called overload, and a Chime order that is looked at in time.
 fn late() -> (Sim, House, Running) {
     let numbers: String = (1..=NUMBERS).map(|n| number(n, &[(0, "IN_PROGRESS")])).collect();
     let sim = Sim::start(&[WIDE, &numbers, &order(1, &[(0, "Processing", "Processing")])].concat());

@@ -18,10 +18,9 @@ fn shown(house: &House, poller: &mut Loop, provider: Provider) -> ScopeView {
 
 #[tokio::test(start_paused = true)]
 async fn a_list_while_it_is_read_and_its_length_from_then_on() {
-    let orders: String = (0..9).map(|n| format!("[[order]]\nid = \"{}\"\n", id(n))).collect();
-    let lists = [("l", format!("account = \"a\"\n{orders}"))];
-    let lists: Vec<(&str, &str)> = lists.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let mut house = House::with(MAIN, &lists, |_, _, _| missing()).await.on(1.0, 3, 0.0);
+    let orders: Vec<String> = (0..9).map(|n| format!("[[order]]\nid = \"{}\"\n", id(n))).collect();
+    let list = format!("account = \"a\"\n{}", orders.concat());
+    let mut house = House::with(MAIN, &[("l", &list)], |_, _, _| missing()).await.on(1.0, 3, 0.0);
     Arc::get_mut(&mut house.world).unwrap().lists = Mutex::new(Box::new(|token, _| {
         let next = if token.is_none() { Some("2".to_owned()) } else { None };
         Listed::Page(ListPage { rows: Vec::new(), next })
