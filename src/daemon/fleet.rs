@@ -63,8 +63,7 @@ impl Member {
         let dispatcher = &mut self.dispatcher;
         let hold = dispatcher.scope().hold_until().since(now.tick);
         let asked = !dispatcher.scope().probes();
-        let [urgent, pending, verify] =
-            dispatcher.backlog(now).map(|backlog| LaneView::new(&backlog, hold, asked));
+        let [urgent, pending, verify] = dispatcher.backlog(now).map(|backlog| LaneView::new(&backlog, asked));
         let memory = dispatcher.memory(now);
         let first = self.accounts.first();
         ScopeView {

@@ -144,13 +144,12 @@ pub struct LaneView {
 }
 
 impl LaneView {
-    /// From a backlog, in a scope whose calls wait for `hold` still; `asked` is whether the service is asked as usual.
-    pub(super) fn new(backlog: &Backlog, hold: Duration, asked: bool) -> Self {
-        let expected = if backlog.due == 0 { Duration::ZERO } else { backlog.expected.saturating_add(hold) };
+    /// From a backlog; `asked` is whether the service is asked as usual.
+    pub(super) fn new(backlog: &Backlog, asked: bool) -> Self {
         Self {
             due: backlog.due as u64,
             oldest_s: seconds(backlog.oldest),
-            expected_s: (asked || backlog.due == 0).then(|| seconds(expected)),
+            expected_s: (asked || backlog.due == 0).then(|| seconds(backlog.expected)),
         }
     }
 }
@@ -279,7 +278,7 @@ mod tests {
     }
 
     fn scope(provider: Provider, account: &str) -> ScopeView {
-        let nothing = LaneView::new(&lane(0, 0, 0), Duration::ZERO, true);
+        let nothing = LaneView::new(&lane(0, 0, 0), true);
         ScopeView {
             provider,
             account: account.to_owned(),
@@ -319,7 +318,7 @@ mod tests {
             read_at: Some(Timestamp::from_millis(AT - 1000)),
             reading: true,
         };
-        busy.lanes.pending = LaneView::new(&lane(7, 12, 40), held, true);
+        busy.lanes.pending = LaneView::new(&lane(7, 12, 40), true);
         busy
     }
 
@@ -385,19 +384,22 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_delays_what_is_due_and_what_is_only_probed_is_late_nobody_knows_how_much() {
-        let hold = Duration::from_hours(1);
-        let expected = |due, asked| LaneView::new(&lane(due, 0, 40), hold, asked).expected_s;
-        assert_eq!(expected(7, true), Some(3640.0));
-        assert_eq!(expected(7, false), None);
-        assert_eq!((expected(0, true), expected(0, false)), (Some(0.0), Some(0.0)), "nothing is not late");
+    fn what_is_only_probed_is_late_nobody_knows_how_much() {
+        let expected = |due, late, asked| LaneView::new(&lane(due, 0, late), asked).expected_s;
+        assert_eq!(expected(7, 40, true), Some(40.0));
+        assert_eq!(expected(7, 40, false), None);
+        assert_eq!(
+            (expected(0, 0, true), expected(0, 0, false)),
+            (Some(0.0), Some(0.0)),
+            "nothing is not late"
+        );
     }
 
     #[test]
     fn the_metrics_of_two_scopes() {
         let mut down = scope(Provider::Chime, "a\\b\"c\nd\u{e9}");
         down.unavailable_since = Some(Timestamp::from_millis(AT));
-        down.lanes.urgent = LaneView::new(&lane(1, 3, 1), Duration::ZERO, false);
+        down.lanes.urgent = LaneView::new(&lane(1, 3, 1), false);
         let text = overview(vec![busy(), down]).metrics();
         let about = |name: &str| -> Vec<&str> {
             text.lines().filter(|line| line.split(['{', ' ']).any(|word| word == name)).collect()
