@@ -364,7 +364,7 @@ mod tests {
         "pending": {
           "due": 7,
           "oldest_s": 12.0,
-          "expected_s": 42.5
+          "expected_s": 40.0
         },
         "verify": {
           "due": 0,
@@ -417,7 +417,7 @@ mod tests {
             about("claimwatch_lane_expected_lateness_seconds")[2..],
             [
                 r#"claimwatch_lane_expected_lateness_seconds{provider="connect",account="prod-eu",region="eu-west-2",lane="urgent"} 0"#,
-                r#"claimwatch_lane_expected_lateness_seconds{provider="connect",account="prod-eu",region="eu-west-2",lane="pending"} 42.5"#,
+                r#"claimwatch_lane_expected_lateness_seconds{provider="connect",account="prod-eu",region="eu-west-2",lane="pending"} 40"#,
                 r#"claimwatch_lane_expected_lateness_seconds{provider="connect",account="prod-eu",region="eu-west-2",lane="verify"} 0"#,
                 r#"claimwatch_lane_expected_lateness_seconds{provider="chime",account="a\\b\"c\ndé",region="eu-west-2",lane="pending"} 0"#,
                 r#"claimwatch_lane_expected_lateness_seconds{provider="chime",account="a\\b\"c\ndé",region="eu-west-2",lane="verify"} 0"#,

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use tokio::time::Instant;
-
 use super::*;
+use crate::core::time::Tick;
 
 /// The service's token buckets, one an account; refused calls cost nothing.
 pub(super) struct Server {
@@ -14,7 +13,6 @@ pub(super) struct Server {
     burst: f64,
     /// Calls a second of somebody else on the same quota, evenly spaced.
     foreign: f64,
-    began: Instant,
 }
 
 struct Bucket {
@@ -31,19 +29,12 @@ struct Bucket {
 const ROUND_TRIP: Duration = Duration::from_millis(80);
 
 impl Server {
-    #[expect(clippy::disallowed_methods, reason = "tokio's paused clock")]
     pub(super) fn new(rate: f64, burst: u32, foreign: f64) -> Self {
-        Self {
-            buckets: Mutex::default(),
-            rate: Mutex::new(rate),
-            burst: burst.into(),
-            foreign,
-            began: Instant::now(),
-        }
+        Self { buckets: Mutex::default(), rate: Mutex::new(rate), burst: burst.into(), foreign }
     }
 
-    fn admit(&self, account: &str) -> bool {
-        let now = self.began.elapsed().as_secs_f64();
+    fn admit(&self, account: &str, now: Tick) -> bool {
+        let now = now.since(Tick::ZERO).as_secs_f64();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(account.to_owned()).or_insert_with(|| Bucket {
             tokens: self.burst,
@@ -103,7 +94,7 @@ impl World {
     pub(super) async fn admitted(&self, account: &str) -> bool {
         let Some(server) = &self.quota else { return true };
         tokio::time::sleep(server.delay(account)).await;
-        let admitted = server.admit(account);
+        let admitted = server.admit(account, self.clock.now().tick);
         tokio::time::sleep(server.delay(account)).await;
         admitted
     }
