@@ -22,7 +22,7 @@ use super::time::Timestamp;
 use super::window::WindowState;
 
 /// A young order is looked at each time its age has grown by this part,
-const YOUNG: u32 = 6;
+const YOUNG: u32 = 5;
 /// and an old one by this part.
 const OLD: u32 = 120;
 /// How long before a mark, and before the end of a window, the look is due that the alert rests on. An answer younger

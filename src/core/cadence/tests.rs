@@ -99,10 +99,10 @@ fn young_orders_are_looked_at_quickly_and_stuck_ones_patiently() {
     let order = pending(Provider::Connect);
     let cases = [
         (Duration::ZERO, Duration::from_secs(8)),
-        (Duration::from_secs(48), Duration::from_secs(8)),
-        (MINUTE, Duration::from_secs(10)),
-        (3 * MINUTE, Duration::from_secs(30)),
-        (6 * MINUTE, MINUTE),
+        (Duration::from_secs(40), Duration::from_secs(8)),
+        (MINUTE, Duration::from_secs(12)),
+        (3 * MINUTE, Duration::from_secs(36)),
+        (5 * MINUTE, MINUTE),
         (2 * HOUR, MINUTE),
         (4 * HOUR, 2 * MINUTE),
         (DAY, 12 * MINUTE),
@@ -118,9 +118,9 @@ fn young_orders_are_looked_at_quickly_and_stuck_ones_patiently() {
 fn age_counts_from_the_later_of_change_and_first_watch() {
     let mut order = pending(Provider::Connect);
     order.state.changed_at = at(DAY);
-    assert!(around(wait(&order, DAY + 3 * MINUTE).unwrap(), Duration::from_secs(30)));
+    assert!(around(wait(&order, DAY + 3 * MINUTE).unwrap(), Duration::from_secs(36)));
     order.state.changed_at = at(Duration::ZERO).minus(30 * DAY);
-    assert!(around(wait(&order, 3 * MINUTE).unwrap(), Duration::from_secs(30)));
+    assert!(around(wait(&order, 3 * MINUTE).unwrap(), Duration::from_secs(36)));
     order.state.changed_at = at(30 * DAY);
     let stepped_back = next_look(&order, at(DAY)).unwrap();
     assert!(stepped_back <= at(DAY).plus(Duration::from_secs(9)), "{stepped_back}");
