@@ -11,6 +11,9 @@ use crate::world::{self, Client, Life, Rate, Setting, Tally, count};
 const QUOTA: Rate = Rate { per_second: 2.0, burst: 5 };
 /// What the quota really is where it is configured 2.5 times too high.
 const LESS: Rate = Rate { per_second: 0.8, burst: 5 };
+/// The same of a slow quota.
+const SLOW: Rate = Rate { per_second: 0.5, burst: 5 };
+const SLOWER: Rate = Rate { per_second: 0.2, burst: 5 };
 /// What somebody else uses of it, calls a second.
 const OTHERS: f64 = 0.5;
 const ORDERS: usize = 20_000;
@@ -27,9 +30,14 @@ const ANSWERED_ALONE: f64 = 0.98;
 /// the same beside somebody else, of what he leaves;
 const REFUSED_BESIDE: f64 = 0.03;
 const ANSWERED_BESIDE: f64 = 0.90;
-/// how evenly looks fall on orders;
-const JAIN: f64 = 0.85;
-/// and calls a minute in an outage after its first minute.
+/// the same of a quota that is smaller than configured, below one a second a little more;
+const REFUSED_WRONG: f64 = 0.04;
+const REFUSED_WRONG_SLOW: f64 = 0.05;
+const ANSWERED_WRONG: f64 = 0.90;
+/// how evenly looks fall on orders, where that many of them can be so even;
+const JAIN: f64 = 0.90;
+/// and calls in an outage of ten minutes, and a minute in it after the first.
+const OUTAGE_CALLS: f64 = 30.0;
 const OUTAGE_CALLS_A_MINUTE: f64 = 1.0;
 
 /// A competitor in one setting.
@@ -156,11 +164,19 @@ fn beside() -> String {
 fn wrong() -> String {
     let title = "The configured quota is 2.5 times the true one, which is 0.8 calls a second:";
     let mut table = Table::new(title, &HEAD);
-    let setting = Setting { quota: Some(LESS), ..setting() };
+    let bars = |refused| Bars { refused: Some(refused), answered: Some(ANSWERED_WRONG), ..Bars::default() };
     for mut runner in [claimwatch(1.0), claimwatch(0.8), gcra()] {
+        let setting = Setting { quota: Some(LESS), ..setting() };
         let tally = world::run(&setting, runner.client.as_mut());
-        table.row(row(&runner, &tally, LESS, Bars::default()));
+        table.row(row(&runner, &tally, LESS, bars(REFUSED_WRONG)));
     }
+    let mut runner = Runner {
+        name: "**claimwatch**, share 1.0, of 0.5 a second where 0.2 are true".to_owned(),
+        share: Some(1.0),
+        client: Box::new(Claimwatch::new(SLOW, 1.0, ORDERS)),
+    };
+    let tally = world::run(&Setting { quota: Some(SLOWER), ..setting() }, runner.client.as_mut());
+    table.row(row(&runner, &tally, SLOWER, bars(REFUSED_WRONG_SLOW)));
     table.markdown()
 }
 
@@ -194,7 +210,12 @@ fn outage() -> String {
         let bar = runner.share.map(|_| OUTAGE_CALLS_A_MINUTE);
         table.row(vec![
             runner.name,
-            thousands(tally.in_outage),
+            judged(
+                thousands(tally.in_outage),
+                runner.share.map(|_| OUTAGE_CALLS),
+                |bar| f64::from(tally.in_outage) > bar,
+                |bar| format!("{bar:.0}"),
+            ),
             judged(format!("{later:.1}"), bar, |bar| later > bar, |bar| format!("{bar:.0}")),
             tally.back_after.map_or("never".to_owned(), |after| format!("{:.1}", after.as_secs_f64())),
             format!("{:.1}", 100.0 * f64::from(tally.answered()) / calls(QUOTA)),
@@ -238,6 +259,8 @@ fn row(runner: &Runner, tally: &Tally, quota: Rate, bars: Bars) -> Vec<String> {
     let refused = part(tally.rejected, tally.sent);
     let never = part(tally.never(), count(tally.looks.len()));
     let jain = tally.jain();
+    // Looks are whole: where they do not come out even, nobody could reach more.
+    let jain_bar = bars.jain.filter(|_| ours).map(|bar| bar.min(tally.most_even() - 1e-9));
     let answered_bar = bars.answered.filter(|_| whole);
     let of_share = runner.share.filter(|_| bars.shared_out).map(|share| goodput / share);
     let never_bar = Some(0.0).filter(|_| ours && bars.all_looked_at);
@@ -250,6 +273,6 @@ fn row(runner: &Runner, tally: &Tally, quota: Rate, bars: Bars) -> Vec<String> {
         judged(percent(goodput), answered_bar, |bar| goodput < bar, percent),
         of_share.map_or("–".to_owned(), percent),
         judged(format!("{} %", percent(never)), never_bar, |bar| never > bar, |_| "0".to_owned()),
-        judged(format!("{jain:.2}"), bars.jain.filter(|_| ours), |bar| jain < bar, |bar| format!("{bar:.2}")),
+        judged(format!("{jain:.3}"), jain_bar, |bar| jain < bar, |bar| format!("{bar:.3}")),
     ]
 }

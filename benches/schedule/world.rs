@@ -106,6 +106,15 @@ impl Tally {
         count(self.looks.iter().filter(|looks| **looks == 0).count())
     }
 
+    /// Jain's index of so many looks if they had been dealt out as evenly as whole ones can be.
+    pub(crate) fn most_even(&self) -> f64 {
+        let (orders, looks) = (count(self.looks.len()), self.looks.iter().sum::<u32>());
+        let (each, more) = (looks / orders, looks % orders);
+        let squares = f64::from(orders - more) * f64::from(each).powi(2)
+            + f64::from(more) * f64::from(each + 1).powi(2);
+        f64::from(looks).powi(2) / (f64::from(orders) * squares)
+    }
+
     /// Jain's index of looks per order: 1 if all had as many, 1/n if one had all.
     pub(crate) fn jain(&self) -> f64 {
         let sum: f64 = self.looks.iter().map(|looks| f64::from(*looks)).sum();
