@@ -357,6 +357,23 @@ fn a_probe_that_did_not_start_makes_room_for_another() {
 }
 
 #[test]
+fn who_goes_missing_has_a_witness_looked_at_and_those_that_did_are_looked_at_when_one_is_back() {
+    let mut dispatcher = dispatcher(Provider::Connect, quota(2.0));
+    for n in 0..9 {
+        place(&mut dispatcher, connect(n), due(60_000, Lane::Verify), By::Own);
+    }
+    let missing = || Observation::Missing { message: None, suspect: false };
+    assert!(dispatcher.hear(&order(Provider::Connect, 0), Call::Look, missing(), at(0)).wants_witness);
+    assert_eq!(dispatcher.schedule.due(Lane::Urgent, wall(0)), (1, 0));
+    dispatcher.hear(&order(Provider::Connect, 1), Call::Look, missing(), at(0));
+    let heard = dispatcher.hear(&order(Provider::Connect, 2), Call::Look, missing(), at(0));
+    assert_eq!(names(&heard.events), ["scope.suspect"]);
+    let before = dispatcher.overdue(wall(1000));
+    dispatcher.hear(&order(Provider::Connect, 2), Call::Look, seen(), at(1000));
+    assert_eq!(dispatcher.overdue(wall(1000)), before + 2, "the two others");
+}
+
+#[test]
 fn a_witness_may_be_one_that_is_done() {
     let mut dispatcher = dispatcher(Provider::Connect, quota(2.0));
     dispatcher.track(connect(1));
@@ -373,7 +390,7 @@ fn a_witness_may_be_one_that_is_done() {
 #[test]
 fn the_next_outage_s_probes_begin_anew() {
     let mut dispatcher = dispatcher(Provider::Connect, quota(10.0));
-    for n in 0..3 {
+    for n in 0..4 {
         place(&mut dispatcher, connect(n), due(i64::from(n) + 900_000, Lane::Pending), By::Own);
     }
     for outage in 0..2 {
