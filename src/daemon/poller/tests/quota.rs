@@ -330,6 +330,14 @@ async fn every_mark_has_its_look_before_it_however_many_come_at_once() {
         );
         assert!(!evidence.is_zero(), "before it");
     }
+    // Each was asked about before each of its marks as well: who else holds the number.
+    for mark in [3 * HOUR, 5 * HOUR, 6 * HOUR - 10 * MINUTE] {
+        let asked = house.asked(mark - 15 * MINUTE);
+        let questions = asked
+            .iter()
+            .filter(|(second, errand)| *second < mark && matches!(errand, Errand::Holders { .. }));
+        assert!(questions.count() >= WINDOWS, "before the mark at {mark} s");
+    }
     let (_, refused) = house.counted(0, 7 * HOUR);
     assert_eq!(refused, 0);
     // The pending ones had their third of what there was, but for what is lost at the start.
