@@ -69,7 +69,10 @@ impl Demand {
 
     /// How long until it is to be looked at, if something waits or was said.
     pub fn quiet_for(&self, waits: bool, now: Tick) -> Option<Duration> {
-        let checked_at = self.checked_at?;
+        let Some(checked_at) = self.checked_at else {
+            // What was said before a restart has to be looked at, whatever waits.
+            return (waits || self.raised.is_some()).then_some(Duration::ZERO);
+        };
         (waits || self.raised.is_some() || self.differs_since.is_some())
             .then(|| checked_at.plus(CHECK_EVERY).since(now))
     }
@@ -217,11 +220,21 @@ mod tests {
     fn it_is_looked_at_every_five_seconds_while_something_waits() {
         let mut demand = Demand::default();
         assert!(demand.is_due(at(0).tick));
-        assert_eq!(demand.quiet_for(true, at(0).tick), None);
+        assert_eq!(demand.quiet_for(false, at(0).tick), None);
+        assert_eq!(demand.quiet_for(true, at(0).tick), Some(Duration::ZERO));
         demand.judge(lanes([0; 3]), |_| Duration::ZERO, at(0));
         assert!(!demand.is_due(at(4).tick) && demand.is_due(at(5).tick));
         assert_eq!(demand.quiet_for(true, at(2).tick), Some(Duration::from_secs(3)));
         assert_eq!(demand.quiet_for(false, at(2).tick), None);
+    }
+
+    #[test]
+    fn what_was_said_before_a_restart_ends_though_nothing_waits() {
+        let mut demand = Demand::default();
+        demand.resume(Some(at(0).wall));
+        assert_eq!(demand.quiet_for(false, at(5).tick), Some(Duration::ZERO));
+        let said = judged(&mut demand, (5, 65), [0; 3], 0);
+        assert_eq!(said, [(65, Turn::CaughtUp(at(0).wall))]);
     }
 
     #[test]

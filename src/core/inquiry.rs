@@ -181,7 +181,8 @@ impl Inquiry {
             Answer::Observed(Observation::Malformed { detail }) => self.failed(detail, None),
             Answer::Observed(Observation::Denied { reach, code, message, .. }) => {
                 let why = message.map_or_else(|| code.clone(), |message| format!("{code}: {message}"));
-                self.failed(why, (reach == Reach::Order).then_some(code))
+                let refused = reach == Reach::Order || self.is_question();
+                self.failed(why, refused.then_some(code))
             }
             Answer::Observed(Observation::Unavailable { outage, .. }) => {
                 self.failed(outage.to_string(), None)
@@ -471,7 +472,7 @@ mod tests {
             (malformed, "no JSON", None, false),
             (denied(Reach::Order, None), "AccessDeniedException", code(), false),
             (denied(Reach::Order, Some("not you")), "AccessDeniedException: not you", code(), false),
-            (denied(Reach::Scope, None), "AccessDeniedException", None, true),
+            (denied(Reach::Scope, None), "AccessDeniedException", code(), true),
             (unavailable, "no answer in time", None, true),
             (throttled, "the quota is used up", None, true),
         ]

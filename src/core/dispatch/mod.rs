@@ -30,6 +30,9 @@ use super::time::{Now, Tick, Timestamp};
 /// Calls that a look ahead of an alert costs: itself, and the question who else holds the number.
 const CALLS_AHEAD: f64 = 2.0;
 
+/// Who was not in a list is looked at itself for so long; then the list may answer for it again.
+const ABSENT_FOR: Duration = Duration::from_mins(10);
+
 /// What starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dispatch {
@@ -50,8 +53,8 @@ pub enum Dispatch {
 /// Why a list does not answer for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Own {
-    /// It was not in it; until it is.
-    Absent,
+    /// It was not in it at this time; until it is, or for a while: the list may have been behind.
+    Absent(Timestamp),
     /// What the list shows has to be confirmed; until its next look.
     Once,
 }
@@ -88,7 +91,7 @@ impl Dispatcher {
     /// Takes up what was remembered.
     pub fn resume(&mut self, memory: &ScopeMemory, now: Now) {
         self.scope.resume(memory, now);
-        self.sweeps.resume(memory.length, now.wall);
+        self.sweeps.resume(memory.length, memory.sweep.as_ref(), now.wall);
         self.demand.resume(memory.overloaded_since);
     }
 
@@ -96,6 +99,7 @@ impl Dispatcher {
     pub fn memory(&self, now: Now) -> ScopeMemory {
         ScopeMemory {
             length: self.sweeps.length(),
+            sweep: self.sweeps.unfinished(),
             overloaded_since: self.demand.raised(),
             ..self.scope.memory(now)
         }
@@ -160,14 +164,21 @@ impl Dispatcher {
                 ahead.at = self.schedule.place_ahead(who, usual, self.spacing_ahead()).max(now);
             }
         }
-        let by = if by == By::Either { self.by(who) } else { by };
+        let by = if by == By::Either { self.by(who, now) } else { by };
         let interval = looked.answered_at.map_or(Duration::ZERO, |answered| due.since(answered));
         let wish = Wish { at: due, interval, lane: looked.lane, by, ahead: looked.waits_ahead() };
         self.schedule.request(who, wish);
     }
 
-    fn by(&self, who: Stream) -> By {
-        if self.own.contains_key(&who) { By::Own } else { By::Either }
+    fn by(&mut self, who: Stream, now: Timestamp) -> By {
+        match self.own.get(&who) {
+            Some(Own::Absent(since)) if *since > now || now.since(*since) >= ABSENT_FOR => {
+                self.own.remove(&who);
+                By::Either
+            }
+            Some(Own::Absent(_) | Own::Once) => By::Own,
+            None => By::Either,
+        }
     }
 
     /// How far apart looks ahead of alerts are, so that the urgent lane's part of the quota is enough for them.
@@ -179,7 +190,8 @@ impl Dispatcher {
 
     /// What is known of the order is not what is stored: it wants a look at `at`, whatever it wanted before.
     pub fn look_at(&mut self, who: Stream, at: Timestamp) {
-        self.schedule.request(who, Wish { by: self.by(who), ..Wish::at(at) });
+        let by = self.by(who, at);
+        self.schedule.request(who, Wish { by, ..Wish::at(at) });
     }
 
     /// The order wants no look any more.
@@ -394,7 +406,7 @@ impl Dispatcher {
         if let sweep::Turn::Through(began) = turn {
             let absent: Vec<Stream> = self.listed_due(began).collect();
             for who in absent {
-                self.own.insert(who, Own::Absent);
+                self.own.insert(who, Own::Absent(now.wall));
                 self.schedule.bring_forward(who, Lane::Verify, began);
             }
         }

@@ -19,7 +19,7 @@ use super::observation::{Observation, Outage, Reach};
 use super::order::Stream;
 use super::state::Order;
 use super::suspicion::Suspicion;
-use super::sweep::Length;
+use super::sweep::{Length, Unfinished};
 use super::time::{Now, Tick, Timestamp};
 
 /// A scope is called throttled until this long after its last 429.
@@ -186,6 +186,7 @@ impl Scope {
                 arrival_at: wall(lists.arrival()),
             }),
             length: None,
+            sweep: None,
             overloaded_since: None,
         }
     }
@@ -406,6 +407,11 @@ impl Scope {
                     events.push(ScopeEvent::Throttled { hold, rate: self.limiter.rate() });
                 }
             }
+            // Perhaps it is the list that is refused: the next look shows whether it is the credentials.
+            Some(Observation::Denied { reach: Reach::Scope, .. }) if call == Call::List => {
+                self.not_refused(call, now.tick);
+                self.end_credential_probe(now.tick);
+            }
             Some(Observation::Denied { reach: Reach::Scope, code, message, clock_offset_s }) => {
                 let probe_at = now.tick.plus(DENIED_PROBE);
                 if let Some(denial) = &mut self.denied {
@@ -516,6 +522,8 @@ pub struct ScopeMemory {
     pub lists: Option<Bucket>,
     /// How long the scope's list was when it was last read.
     pub length: Option<Length>,
+    /// The reading of that list that is going on.
+    pub sweep: Option<Unfinished>,
     /// Since when there is more to do than the quota allows.
     pub overloaded_since: Option<Timestamp>,
 }

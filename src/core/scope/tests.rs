@@ -384,7 +384,13 @@ fn a_page_says_of_the_scope_what_a_look_would() {
     assert!(scope.is_unavailable());
     let up: Vec<_> = (0..3).flat_map(|n| scope.hear_page(None, 9, at(20 + n))).collect();
     assert_eq!(names(&up), ["scope.recovered"]);
-    assert_eq!(page(&mut scope, &denied(Reach::Scope), 30), ["scope.denied"]);
+    assert_eq!(
+        page(&mut scope, &denied(Reach::Scope), 30),
+        [""; 0],
+        "perhaps it is the list that is refused"
+    );
+    scope.answered(who(1), Call::Look, Some(&denied(Reach::Scope)), 9, at(30));
+    assert_eq!(page(&mut scope, &denied(Reach::Scope), 31), [""; 0], "and that ends no denial");
     assert_eq!(names(&scope.hear_page(None, 9, at(31))), ["scope.recovered"]);
     assert_eq!(page(&mut scope, &throttled(), 40), ["scope.throttled"]);
     assert!((scope.rate() - 2.0).abs() < 1e-9 && (lists_rate(&scope) - 0.44).abs() < 1e-9);

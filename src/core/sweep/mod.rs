@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::observation::{ChimeOrder, Observation, Reach};
+use super::observation::{ChimeOrder, Observation};
 use super::order::Provider;
 use super::schedule::Lane;
 use super::time::{Now, Tick, Timestamp};
@@ -39,7 +39,11 @@ const UNKNOWN_FACTOR: usize = 2;
 const OUTAGES_MOST: u32 = 3;
 /// Refusals for quota that end a sweep if no page comes between them: the list may have a quota of its own, and those who
 /// wait for it one that is not used up.
-const THROTTLED_MOST: u32 = 10;
+const THROTTLED_MOST: u32 = 3;
+/// A refusal for quota that asks for a longer wait than this ends a sweep at once.
+const HOLD_MOST: Duration = Duration::from_secs(10);
+/// A sweep that was cut short is gone on with for so long; a token may not be good for longer, and what was due then is old.
+const RESUMED_WITHIN: Duration = Duration::from_mins(10);
 /// After a sweep that failed there is none for so long, doubled with each one in a row,
 const PAUSE_FIRST: Duration = Duration::from_mins(1);
 /// up to this.
@@ -91,6 +95,19 @@ pub struct Length {
     pub at: Timestamp,
 }
 
+/// A sweep that is going on, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The token of the page that comes next.
+    pub token: String,
+    /// Pages that were read.
+    pub pages: u32,
+    /// Pages that may be read.
+    pub most: u32,
+    /// When it began.
+    pub began: Timestamp,
+}
+
 /// The sweeps of one scope.
 #[derive(Debug)]
 pub struct Sweeps {
@@ -136,15 +153,46 @@ pub enum Turn {
     },
 }
 
+impl Sweep {
+    fn new(began: Timestamp, most: u32) -> Self {
+        Self {
+            began,
+            token: None,
+            asked: false,
+            pages: 0,
+            most,
+            tokens: BTreeSet::new(),
+            expired: false,
+            outages: 0,
+            throttled: 0,
+            page_next: true,
+        }
+    }
+}
+
 impl Sweeps {
     /// None running.
     pub fn new(provider: Provider) -> Self {
         Self { provider, length: None, running: None, paused_until: Tick::ZERO, failures: 0 }
     }
 
-    /// Takes up what was remembered of the list's length.
-    pub fn resume(&mut self, length: Option<Length>, now: Timestamp) {
+    /// Takes up what was remembered of the list's length, and of a sweep that was cut short: it goes on at its page, or
+    /// whoever is in the last ones would never be reached by a process that is killed again and again.
+    pub fn resume(&mut self, length: Option<Length>, unfinished: Option<&Unfinished>, now: Timestamp) {
         self.length = length.filter(|length| length.at <= now);
+        let recent = |sweep: &&Unfinished| sweep.began <= now && now.since(sweep.began) <= RESUMED_WITHIN;
+        self.running = unfinished.filter(recent).map(|sweep| Sweep {
+            token: Some(sweep.token.clone()),
+            pages: sweep.pages,
+            ..Sweep::new(sweep.began, sweep.most)
+        });
+    }
+
+    /// What is to be remembered of a sweep that is going on.
+    pub fn unfinished(&self) -> Option<Unfinished> {
+        let sweep = self.running.as_ref()?;
+        let token = sweep.token.clone()?;
+        Some(Unfinished { token, pages: sweep.pages, most: sweep.most, began: sweep.began })
     }
 
     /// What is known of the list's length.
@@ -196,18 +244,7 @@ impl Sweeps {
         if self.running.is_some() || self.paused_until > now.tick || due < self.enough(now.wall) {
             return;
         }
-        self.running = Some(Sweep {
-            began: now.wall,
-            token: None,
-            asked: false,
-            pages: 0,
-            most: u32::try_from(due).unwrap_or(PAGES_MOST),
-            tokens: BTreeSet::new(),
-            expired: false,
-            outages: 0,
-            throttled: 0,
-            page_next: true,
-        });
+        self.running = Some(Sweep::new(now.wall, u32::try_from(due).unwrap_or(PAGES_MOST)));
     }
 
     /// Whether one is running: who may be in the list waits for it.
@@ -280,15 +317,16 @@ impl Sweeps {
         sweep.asked = false;
         let outages = std::mem::take(&mut sweep.outages);
         match why {
-            // The quota's affair, or the credentials': the page is asked for again.
-            Observation::Throttled { .. } => {
+            // The quota's affair: the page is asked for again, unless those who may be in the list would wait too long.
+            Observation::Throttled { retry_after } => {
                 sweep.throttled += 1;
-                if sweep.throttled < THROTTLED_MOST {
+                let hold = retry_after.unwrap_or_default();
+                if sweep.throttled < THROTTLED_MOST && hold <= HOLD_MOST {
                     return Turn::On;
                 }
-                self.fail("there is no quota left for it".to_owned(), now)
+                // The rest counts from when anything may be asked again.
+                self.fail("there is no quota left for it".to_owned(), now.plus(hold))
             }
-            Observation::Denied { reach: Reach::Scope, .. } => Turn::On,
             Observation::Unavailable { outage, .. } => {
                 sweep.outages = outages + 1;
                 if sweep.outages < OUTAGES_MOST { Turn::On } else { self.fail(outage.to_string(), now) }
@@ -305,7 +343,7 @@ impl Sweeps {
                 let detail = detail.clone();
                 self.fail(detail, now)
             }
-            Observation::Denied { reach: Reach::Order, code, message, .. } => {
+            Observation::Denied { code, message, .. } => {
                 let why =
                     message.as_ref().map_or_else(|| code.clone(), |message| format!("{code}: {message}"));
                 self.fail(why, now)

@@ -1,6 +1,7 @@
 //! When a list is read, what ends that, and what is learned of its length.
 
 use super::super::observation::Outage;
+use super::super::observation::Reach;
 use super::*;
 
 const DAY_S: u64 = 24 * 60 * 60;
@@ -17,7 +18,7 @@ fn chime() -> Sweeps {
 /// One that knows at the start of all times that its list has so many pages, or at least so many.
 fn knowing(pages: u32, whole: bool) -> Sweeps {
     let mut sweeps = chime();
-    sweeps.resume(Some(Length { pages, whole, at: at(0).wall }), at(0).wall);
+    sweeps.resume(Some(Length { pages, whole, at: at(0).wall }), None, at(0).wall);
     sweeps
 }
 
@@ -54,6 +55,10 @@ fn read(sweeps: &mut Sweeps, pages: u32, now: Now) -> Turn {
         assert_eq!(page(sweeps, Some(&n.to_string()), now), Turn::On, "page {n}");
     }
     page(sweeps, None, now)
+}
+
+fn throttled_for(seconds: u64) -> Observation {
+    Observation::Throttled { retry_after: Some(Duration::from_secs(seconds)) }
 }
 
 fn throttled() -> Observation {
@@ -156,12 +161,12 @@ fn a_length_is_believed_for_a_day() {
 fn a_length_from_the_future_says_nothing() {
     let ahead = Length { pages: 50, whole: true, at: at(11).wall };
     let mut sweeps = chime();
-    sweeps.resume(Some(ahead), at(10).wall);
+    sweeps.resume(Some(ahead), None, at(10).wall);
     assert_eq!(sweeps.length(), None);
     assert!(begins(&mut sweeps, 3, at(10)));
 
     let mut sweeps = chime();
-    sweeps.resume(Some(ahead), at(11).wall);
+    sweeps.resume(Some(ahead), None, at(11).wall);
     assert_eq!(sweeps.length(), Some(ahead));
     assert!(begins(&mut sweeps, 3, at(10)), "the clock went back: it is from then on, or long ago");
 }
@@ -233,8 +238,8 @@ fn nothing_expires_before_there_is_a_token() {
 }
 
 #[test]
-fn what_is_the_quotas_or_the_credentials_affair_keeps_the_place() {
-    for (why, times) in [(throttled(), 9), (denied(Reach::Scope, None), 100)] {
+fn what_is_the_quotas_affair_keeps_the_place() {
+    for (why, times) in [(throttled(), 2), (throttled_for(10), 2)] {
         for token in [None, Some("a")] {
             let mut sweeps = begun(chime(), 10, at(1));
             if let Some(token) = token {
@@ -252,11 +257,11 @@ fn what_is_the_quotas_or_the_credentials_affair_keeps_the_place() {
 #[test]
 fn a_list_whose_quota_is_always_used_up_does_not_keep_looks_waiting_for_ever() {
     let mut sweeps = begun(chime(), 10, at(1));
-    for _ in 0..9 {
+    for _ in 0..2 {
         assert_eq!(no_page(&mut sweeps, &throttled(), at(2)), Turn::On);
     }
     page(&mut sweeps, Some("a"), at(3));
-    for _ in 0..9 {
+    for _ in 0..2 {
         assert_eq!(no_page(&mut sweeps, &throttled(), at(4)), Turn::On, "a page came between");
     }
     let why = "there is no quota left for it";
@@ -265,12 +270,39 @@ fn a_list_whose_quota_is_always_used_up_does_not_keep_looks_waiting_for_ever() {
 }
 
 #[test]
+fn a_long_hold_ends_it_at_once_and_the_rest_counts_from_its_end() {
+    let mut sweeps = begun(chime(), 10, at(1));
+    assert_eq!(no_page(&mut sweeps, &throttled_for(3600), at(2)), failed("there is no quota left for it"));
+    assert!(!begins(&mut sweeps, 1000, at(2 + 3600 + 59)), "looks have their minute");
+    assert!(begins(&mut sweeps, 1000, at(2 + 3600 + 60)));
+}
+
+#[test]
+fn one_that_was_cut_short_goes_on_at_its_page() {
+    let mut sweeps = begun(chime(), 10, at(100));
+    assert_eq!(sweeps.unfinished(), None, "at the first page there is nothing to go on with");
+    page(&mut sweeps, Some("a"), at(101));
+    page(&mut sweeps, Some("b"), at(102));
+    let kept = sweeps.unfinished().unwrap();
+    for (second, goes_on) in [(102, true), (99, false), (700, true), (701, false)] {
+        let mut after = chime();
+        after.resume(None, Some(&kept), at(second).wall);
+        assert_eq!(after.errand(), goes_on.then_some(Some("b")), "at {second}");
+        if goes_on {
+            assert_eq!(page(&mut after, None, at(second)), Turn::Through(at(100).wall));
+            assert_eq!(after.length().map(|length| length.pages), Some(3));
+        }
+        assert_eq!(after.unfinished(), None);
+    }
+}
+
+#[test]
 fn three_outages_in_a_row_end_it() {
     let mut sweeps = begun(chime(), 10, at(1));
     assert_eq!(no_page(&mut sweeps, &unavailable(), at(2)), Turn::On);
     assert_eq!(no_page(&mut sweeps, &unavailable(), at(2)), Turn::On);
     page(&mut sweeps, Some("a"), at(3));
-    for between in [throttled(), denied(Reach::Scope, None), malformed()] {
+    for between in [throttled(), malformed()] {
         for _ in 0..2 {
             assert_eq!(no_page(&mut sweeps, &unavailable(), at(4)), Turn::On, "{between:?}");
         }
@@ -288,6 +320,7 @@ fn a_list_that_is_refused_or_none_ends_it_at_once() {
     let missing = Observation::Missing { message: None, suspect: false };
     for (why, said) in [
         (denied(Reach::Order, Some("not you")), "AccessDenied: not you"),
+        (denied(Reach::Scope, Some("not you")), "AccessDenied: not you"),
         (denied(Reach::Order, None), "AccessDenied"),
         (missing, "there is no such list"),
         (Observation::Elapsed, "it is no list"),

@@ -55,6 +55,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             }
         }
         self.end_page(place, failed.as_ref().map_or(Ok(page.next.as_deref()), Err), now);
+        if let Some(member) = self.fleet.member(place) {
+            self.journal.scope(member.report(Vec::new(), now), now.tick);
+        }
         self.write(changes, now).await
     }
 
@@ -78,6 +81,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 }
                 self.note(&order, Step { order: after, events: Vec::new() }, true, now)
             }
+            // Nothing that is wanted of it: it has its own looks.
+            Row::Number { .. } if !cadence::is_listable(&order, now.wall) => None,
             Row::Order { .. } | Row::Number { .. } => {
                 member.dispatcher.look_itself(who, now.wall);
                 None

@@ -17,7 +17,7 @@ use claimwatch::core::scope::{Bucket, ScopeMemory, Spell};
 use claimwatch::core::state::{
     Absence, Ahead, Chime, Connect, Looked, Number, Order, Other, Presence, Subject,
 };
-use claimwatch::core::sweep::Length;
+use claimwatch::core::sweep::{Length, Unfinished};
 use claimwatch::core::time::Timestamp;
 use claimwatch::store::memory::MemoryStore;
 use claimwatch::store::sqlite::SqliteStore;
@@ -289,6 +289,7 @@ async fn scopes_are_remembered<S: Store>(store: S) {
         accepted_at: Some(at(7)),
         lists: Some(Bucket { rate: 0.9, learned: Learned { clean_ms: 12_000 }, arrival_at: at(8) }),
         length: Some(Length { pages: 9, whole: true, at: at(9) }),
+        sweep: Some(Unfinished { token: "t\"0".into(), pages: 3, most: 4, began: at(11) }),
         overloaded_since: Some(at(10)),
     };
     let first = vec![(key("b"), memory(1)), (key("a"), memory(2))];

@@ -244,7 +244,12 @@ fn a_probe_is_never_a_page() {
     now = later(now, Duration::from_mins(1));
     assert_eq!(dispatcher.next(now), Some(page(None)), "it goes on when the outage is over");
     dispatcher.hear_page(Some(&denied(Reach::Scope)), now);
-    dispatcher.page_ended(Err(&denied(Reach::Scope)), now);
+    let ended = dispatcher.page_ended(Err(&denied(Reach::Scope)), now);
+    assert!(
+        matches!(ended, Turn::Failed { .. }) && !dispatcher.scope().probes(),
+        "perhaps it is the list alone"
+    );
+    dispatcher.hear(&order(Provider::Chime, 0), Call::Look, denied(Reach::Scope), now);
     now = later(now, dispatcher.ready_in(now).unwrap());
     let probe = dispatcher.next(now);
     assert!(matches!(probe, Some(Dispatch::Look { fresh_credentials: true, .. })), "{probe:?}");
@@ -271,7 +276,7 @@ fn who_was_due_and_absent_is_looked_at_itself_and_begins_no_other_sweep() {
                 who,
                 &mut due(i64::try_from(n).unwrap() * 200, Lane::Pending),
                 By::Either,
-                wall(0),
+                wall(i64::try_from(n).unwrap() * 200),
             );
             dispatcher.finished(who);
         }
@@ -282,6 +287,21 @@ fn who_was_due_and_absent_is_looked_at_itself_and_begins_no_other_sweep() {
         shown(&mut dispatcher, n, at(2000));
     }
     assert_eq!(dispatcher.schedule.due(Lane::Pending, wall(99_000)), (0, 5), "until one shows them again");
+}
+
+#[test]
+fn who_was_absent_may_be_in_the_list_after_a_while() {
+    let mut dispatcher = swept(None);
+    listed(&mut dispatcher, 0..5, Lane::Pending);
+    assert_eq!(dispatcher.next(at(0)), Some(page(None)));
+    dispatcher.hear_page(None, at(100));
+    dispatcher.page_ended(Ok(None), at(100));
+    let mut own = |ms| {
+        dispatcher.place(chime(1), &mut due(ms, Lane::Pending), By::Either, wall(ms));
+        dispatcher.schedule.due(Lane::Pending, wall(ms))
+    };
+    assert_eq!(own(100 + 599_999), (5, 0));
+    assert_eq!(own(100 + 600_000), (4, 1));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::core::observation::{ChimeNumber, ChimeOrder, ChimeStatus, Source};
+use crate::core::observation::{ChimeNumber, ChimeOrder, ChimeStatus, Reach, Source};
 use crate::core::sweep::{Page as ListPage, Row};
 
 const CHIME: &str = "chime = { rate = 2.0, burst = 5, share = 0.8 }\n";
@@ -146,15 +146,19 @@ type Works = fn(Option<&str>) -> Option<bool>;
 #[tokio::test(start_paused = true)]
 async fn a_list_that_does_not_work_holds_nobody_up() {
     const ORDERS: usize = 300;
-    let denied = || Observation::Denied {
-        reach: crate::core::observation::Reach::Order,
+    let denied = |reach| Observation::Denied {
+        reach,
         code: "AccessDeniedException".into(),
         message: None,
         clock_offset_s: None,
     };
     let malformed = || Observation::Malformed { detail: "expired".into() };
-    let answers: [Works; 4] = [
-        // Refused, always expired, expired in the middle, going round in circles.
+    let answers: [Works; 7] = [
+        // Refused, refused as if the credentials were, without quota for short and long, always expired, expired in the
+        // middle, going round in circles.
+        |_| None,
+        |_| None,
+        |_| None,
         |_| None,
         |token| token.map(|_| false),
         |token| Some(token != Some("200")),
@@ -166,9 +170,15 @@ async fn a_list_that_does_not_work_holds_nobody_up() {
             ORDERS,
             move |_, _, second| looked(second >= HOUR),
             move |token, second| match (n, answer(token)) {
-                (_, None) if n == 0 => Listed::Observed(denied()),
+                (0, _) => Listed::Observed(denied(Reach::Order)),
+                (1, _) => Listed::Observed(denied(Reach::Scope)),
+                (2, _) => Listed::Observed(Observation::Throttled { retry_after: None }),
+                (3, _) => {
+                    let retry_after = Some(Duration::from_secs(30));
+                    Listed::Observed(Observation::Throttled { retry_after })
+                }
                 (_, Some(false)) => Listed::Observed(malformed()),
-                (3, _) => match page(&ids, token, second >= HOUR) {
+                (6, _) => match page(&ids, token, second >= HOUR) {
                     Listed::Page(page) => Listed::Page(ListPage { next: Some("100".into()), ..page }),
                     other @ Listed::Observed(_) => other,
                 },
@@ -181,6 +191,8 @@ async fn a_list_that_does_not_work_holds_nobody_up() {
         assert_eq!(house.completed().await.len(), ORDERS, "list {n}");
         let said = house.said().await;
         assert!(said.iter().all(|(_, said)| !said.starts_with("scope.denied")), "list {n}");
+        let looks = house.asked(0).iter().filter(|(second, _)| *second < 5 * MINUTE).count();
+        assert!(n > 3 || looks >= ORDERS, "list {n} kept orders waiting: {looks} looks in five minutes");
         assert!(house.pages(0).len() < 200, "list {n} was asked {} times", house.pages(0).len());
     }
 }
@@ -251,4 +263,57 @@ async fn released_numbers_are_noticed_by_their_absence_from_the_list() {
     let pages = house.pages(2 * HOUR).len();
     assert!(looks + pages < rounds / 2, "{looks} looks and {pages} pages, {rounds} looks otherwise");
     assert!(looks > NUMBERS * 14 / 8 - NUMBERS / 2, "{looks} looks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_is_cut_short_again_and_again_goes_on_where_it_was() {
+    const ORDERS: usize = 2000;
+    let ids: Vec<usize> = (0..ORDERS).collect();
+    let house =
+        House::of_orders(ORDERS, |_, _, _| looked(true), move |token, _| page(&ids, token, true)).await;
+    for _ in 0..6 {
+        let mut poller = house.start().await;
+        house.run(&mut poller, 7).await;
+    }
+    assert_eq!(house.completed().await.len(), ORDERS, "twenty pages in six times seven seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incomplete_list_is_asked_again_after_a_while() {
+    const ORDERS: usize = 300;
+    let ids: Vec<usize> = (0..ORDERS).collect();
+    let lists = move |token: Option<&str>, second| {
+        if second < MINUTE { Listed::Page(ListPage::default()) } else { page(&ids, token, false) }
+    };
+    let house = House::of_orders(ORDERS, |_, _, _| looked(false), lists).await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 40 * MINUTE).await;
+    let looks = house.asked(30 * MINUTE).len();
+    assert!(house.pages(30 * MINUTE).len() >= 9 && looks < 100, "{looks} looks in the last ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_disturbs_nobody_of_whom_it_tells_nothing() {
+    // Sixty that are watched on beside ten that are pending, which the list has too.
+    let main = format!("{MAIN}[poll]\nafter_terminal = \"20s\"\nfloor = \"60s\"\n");
+    let number = |asked: &str| asked.rsplit('-').next().unwrap().parse::<usize>().unwrap();
+    let mut house = House::with(&main, &[("l", &list(70))], move |asked, errand, _| match errand {
+        Errand::Itself(_) if number(asked) < 10 => seen("IN_PROGRESS"),
+        Errand::Itself(_) => seen("CLAIMED"),
+        Errand::Holders { .. } | Errand::Holder(_) => Answer::Page(Page::default()),
+    })
+    .await
+    .on(2.0, 5, 0.0);
+    let lists = |token: Option<&str>, _| present(0..70, token);
+    Arc::get_mut(&mut house.world).unwrap().lists = Mutex::new(Box::new(lists));
+    let mut poller = house.start().await;
+    house.run(&mut poller, 20 * MINUTE).await;
+    assert!(house.pages(5 * MINUTE).len() > 10);
+    let itself = Errand::Itself(id(3));
+    let looks: Vec<u64> =
+        house.asked(0).into_iter().filter(|(_, errand)| *errand == itself).map(|(at, _)| at).collect();
+    assert!(
+        looks.windows(2).all(|pair| pair[1] - pair[0] >= 54),
+        "a minute apart, a tenth less at most: {looks:?}"
+    );
 }
