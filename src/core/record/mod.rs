@@ -127,8 +127,10 @@ record! {
     line: u32,
     /// Orders that are tracked; of a suspect scope, those that went missing.
     orders: u64,
-    /// Orders that are due and wait.
+    /// Orders that are due and wait; of an overloaded scope, those of its `lane`.
     overdue: u64,
+    /// Whose turn is late: `urgent`, `pending` or `verify`.
+    lane: String,
     /// Orders added.
     added: u64,
     /// Orders removed.
@@ -368,7 +370,7 @@ pub fn of_scope(
     match event {
         ScopeEvent::Throttled { hold, rate } => {
             record.retry_after_s = Some(hold.as_secs());
-            record.rate = Some(*rate);
+            record.rate = Some(rounded(*rate));
         }
         ScopeEvent::Unavailable { reason, retry_after } => {
             record.reason = Some(reason.clone());
@@ -380,15 +382,21 @@ pub fn of_scope(
             record.clock_offset_s = *clock_offset_s;
         }
         ScopeEvent::Suspect { missing } => record.orders = Some(*missing),
-        ScopeEvent::Overloaded { lane: _, due, lateness, rate } => {
+        ScopeEvent::Overloaded { lane, due, lateness, rate } => {
+            record.lane = Some(lane.as_str().to_owned());
             record.overdue = Some(*due);
             record.lateness_s = Some(lateness.as_secs());
-            record.rate = Some(*rate);
+            record.rate = Some(rounded(*rate));
         }
         ScopeEvent::Recovered { duration, .. } => record.duration_s = Some(duration.as_secs()),
     }
     record.message = message::of_scope(scope, account, event);
     record
+}
+
+/// To three digits after the point: more would look as if it were known.
+fn rounded(rate: f64) -> f64 {
+    (rate * 1000.0).round() / 1000.0
 }
 
 /// The record of an event of the daemon itself.

@@ -369,6 +369,12 @@ fn every_event_of_a_scope_has_its_name_its_level_and_its_facts() {
     let over = |condition| ScopeEvent::Recovered { condition, duration: 9 * second };
     let denied = ScopeEvent::Denied { code: "ExpiredToken".into(), reason: None, clock_offset_s: Some(-300) };
     let down = ScopeEvent::Unavailable { reason: "HTTP 503".into(), retry_after: 2 * second };
+    let overloaded = ScopeEvent::Overloaded {
+        lane: super::super::schedule::Lane::Pending,
+        due: 120,
+        lateness: Duration::from_secs(90),
+        rate: 4.0 / 3.0,
+    };
     let cases = [
         (
             ScopeEvent::Throttled { hold: second, rate: 1.5 },
@@ -384,6 +390,14 @@ fn every_event_of_a_scope_has_its_name_its_level_and_its_facts() {
         (over(Condition::Denied), "scope.recovered", "info", "denied", r#""duration_s":9"#),
         (ScopeEvent::Suspect { missing: 4 }, "scope.suspect", "error", "suspect", r#""orders":4"#),
         (over(Condition::Suspect), "scope.recovered", "info", "suspect", r#""duration_s":9"#),
+        (
+            overloaded,
+            "scope.overloaded",
+            "warn",
+            "overloaded",
+            r#""lateness_s":90,"rate":1.333,"overdue":120,"lane":"pending""#,
+        ),
+        (over(Condition::Overloaded), "scope.caught_up", "info", "overloaded", r#""duration_s":9"#),
     ];
     for (event, name, level, condition, facts) in cases {
         let record = of_scope(&key, "prod-eu", Some("123456789012"), &event, (7, 1), at(0));
