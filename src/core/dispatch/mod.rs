@@ -70,7 +70,10 @@ pub struct Dispatcher {
     orders: BTreeSet<Stream>,
     /// Orders that a list does not answer for.
     own: BTreeMap<Stream, Own>,
-    page_in_flight: bool,
+    /// When the page that is awaited was asked for.
+    page_asked: Option<Tick>,
+    /// How long the last page took.
+    page_took: Duration,
 }
 
 impl Dispatcher {
@@ -84,7 +87,8 @@ impl Dispatcher {
             demand: Demand::default(),
             orders: BTreeSet::new(),
             own: BTreeMap::new(),
-            page_in_flight: false,
+            page_asked: None,
+            page_took: Duration::ZERO,
         }
     }
 
@@ -142,7 +146,7 @@ impl Dispatcher {
 
     /// Calls in flight, a page of the list included.
     pub fn in_flight(&self) -> usize {
-        self.schedule.in_flight() + usize::from(self.page_in_flight)
+        self.schedule.in_flight() + usize::from(self.page_asked.is_some())
     }
 
     /// Whether the list is being read.
@@ -274,7 +278,7 @@ impl Dispatcher {
         }
         let token = self.sweeps.errand()?.map(str::to_owned);
         self.sweeps.asked();
-        self.page_in_flight = true;
+        self.page_asked = Some(now.tick);
         self.scope.started(self.key().stream(), Call::List, Grant::Look, now.tick);
         Some(Dispatch::Page { token })
     }
@@ -288,6 +292,7 @@ impl Dispatcher {
     fn consider_sweep(&mut self, now: Now) {
         let lanes = Lane::ALL.into_iter().filter(|lane| self.sweeps.covers(*lane));
         let due = lanes.map(|lane| self.schedule.due(lane, now.wall).1).sum();
+        self.sweeps.page_costs(self.page_costs());
         self.sweeps.consider(due, now);
     }
 
@@ -295,6 +300,12 @@ impl Dispatcher {
     fn listed_due(&self, at: Timestamp) -> impl Iterator<Item = Stream> {
         let lanes = Lane::ALL.into_iter().filter(|lane| self.sweeps.covers(*lane));
         lanes.flat_map(move |lane| self.schedule.listed_due(lane, at))
+    }
+
+    /// The calls that could be made while a page is waited for: pages come one after the other.
+    fn page_costs(&self) -> f64 {
+        let by_bucket = self.scope.lists_rate().map_or(0.0, |rate| 1.0 / rate);
+        self.scope.rate() * by_bucket.max(self.page_took.as_secs_f64())
     }
 
     /// What may be served: while the list is read, those that it may answer for wait.
@@ -373,7 +384,11 @@ impl Dispatcher {
 
     /// A page of the list came, or this instead.
     pub fn hear_page(&mut self, failed: Option<&Observation>, now: Now) -> Vec<ScopeEvent> {
-        self.page_in_flight = false;
+        let asked = self.page_asked.take();
+        if failed.is_none() {
+            self.page_took = asked.map_or(Duration::ZERO, |asked| now.tick.since(asked));
+            self.sweeps.page_costs(self.page_costs());
+        }
         self.scope.hear_page(failed, self.schedule.len(), now)
     }
 

@@ -234,6 +234,11 @@ impl Scope {
         self.lists.as_ref().map_or(Tick::ZERO, |lists| lists.ready_at(now))
     }
 
+    /// Calls of lists a second, as learned, where they have a bucket of their own.
+    pub fn lists_rate(&self) -> Option<f64> {
+        self.lists.as_ref().map(Limiter::rate)
+    }
+
     /// Calls a second, as learned.
     pub fn rate(&self) -> f64 {
         self.limiter.rate()

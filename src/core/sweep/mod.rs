@@ -116,6 +116,8 @@ pub struct Sweeps {
     running: Option<Sweep>,
     paused_until: Tick,
     failures: u32,
+    /// The calls that could be made while a page is waited for, itself among them.
+    page_costs: f64,
 }
 
 #[derive(Debug)]
@@ -173,7 +175,7 @@ impl Sweep {
 impl Sweeps {
     /// None running.
     pub fn new(provider: Provider) -> Self {
-        Self { provider, length: None, running: None, paused_until: Tick::ZERO, failures: 0 }
+        Self { provider, length: None, running: None, paused_until: Tick::ZERO, failures: 0, page_costs: 1.0 }
     }
 
     /// Takes up what was remembered of the list's length, and of a sweep that was cut short: it goes on at its page, or
@@ -217,6 +219,30 @@ impl Sweeps {
         }
     }
 
+    /// A page takes the time of so many calls: one, unless the list answers slowly or has a narrow bucket of its own.
+    pub fn page_costs(&mut self, calls: f64) {
+        self.page_costs = calls.clamp(1.0, f64::from(PAGES_MOST));
+    }
+
+    /// The pages that take as long as looks at so many orders would.
+    fn pages_worth(&self, due: usize) -> u32 {
+        let pages = f64::from(u32::try_from(due).unwrap_or(u32::MAX)) / self.page_costs;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from zero to u32::MAX")]
+        let pages = pages as u32;
+        pages
+    }
+
+    /// The calls that take as long as so many pages.
+    fn calls_of(&self, pages: u32) -> usize {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most 2,000 times u32::MAX"
+        )]
+        let calls = (f64::from(pages) * self.page_costs).ceil() as usize;
+        calls
+    }
+
     /// Orders that have to be due so that the list is read instead: more than it has pages.
     fn enough(&self, now: Timestamp) -> usize {
         match self.known(now) {
@@ -232,19 +258,20 @@ impl Sweeps {
 
     /// How many calls it takes at most to know of so many orders that a list may answer for.
     pub fn calls_for(&self, due: usize, now: Now) -> usize {
-        let read = self.running.as_ref().map_or(0, |sweep| sweep.pages as usize);
+        let read = self.running.as_ref().map_or(0, |sweep| sweep.pages);
         match self.known(now.wall).filter(|length| length.whole && self.paused_until <= now.tick) {
-            Some(length) => due.min((length.pages as usize).saturating_sub(read).max(1)),
+            Some(length) => due.min(self.calls_of(length.pages.saturating_sub(read).max(1))),
             None => due,
         }
     }
 
     /// So many orders are due that a list may answer for: begins a sweep if that is cheaper.
     pub fn consider(&mut self, due: usize, now: Now) {
-        if self.running.is_some() || self.paused_until > now.tick || due < self.enough(now.wall) {
-            return;
+        let worth = self.pages_worth(due);
+        let enough = worth as usize >= self.enough(now.wall);
+        if self.running.is_none() && self.paused_until <= now.tick && enough {
+            self.running = Some(Sweep::new(now.wall, u32::try_from(due).unwrap_or(PAGES_MOST)));
         }
-        self.running = Some(Sweep::new(now.wall, u32::try_from(due).unwrap_or(PAGES_MOST)));
     }
 
     /// Whether one is running: who may be in the list waits for it.
@@ -285,7 +312,7 @@ impl Sweeps {
             self.end();
             return Turn::Through(began);
         };
-        if sweep.pages > sweep.most || sweep.pages >= PAGES_MOST {
+        if f64::from(sweep.pages) * self.page_costs > f64::from(sweep.most) || sweep.pages >= PAGES_MOST {
             self.length = Some(Length { pages: sweep.pages, whole: false, at: now.wall });
             return self.end();
         }

@@ -38,7 +38,7 @@ fn shown(dispatcher: &mut Dispatcher, n: u32, now: Now) {
 
 /// Reads a list of so many pages, for orders that are not in it and wait no more then. Gives when the last page started.
 pub(super) fn sweep(dispatcher: &mut Dispatcher, pages: u32, ms: u64) -> Now {
-    listed(dispatcher, 0..10, Lane::Pending);
+    listed(dispatcher, 10_000..10_500, Lane::Pending);
     let mut now = at(ms);
     for n in 1..=pages {
         now = later(now, dispatcher.ready_in(now).unwrap());
@@ -161,7 +161,7 @@ fn urgent_looks_and_those_that_no_list_helps_go_between_pages() {
 #[test]
 fn a_page_waits_for_the_list_s_bucket_and_looks_do_not() {
     let mut dispatcher = dispatcher(Provider::Chime, Quota { list: Some((0.5, 3)), ..quota(10.0) });
-    listed(&mut dispatcher, 0..3, Lane::Pending);
+    listed(&mut dispatcher, 10_000..10_100, Lane::Pending);
     assert_eq!(dispatcher.next(at(0)), Some(page(None)));
     answer(&mut dispatcher, Some("2"), at(100));
     assert_eq!(
@@ -179,7 +179,7 @@ fn a_page_waits_for_the_list_s_bucket_and_looks_do_not() {
 #[test]
 fn a_refused_page_lowers_the_list_s_rate_holds_everything_and_is_asked_for_again() {
     let mut dispatcher = dispatcher(Provider::Chime, Quota { list: Some((1.0, 3)), ..quota(10.0) });
-    listed(&mut dispatcher, 0..3, Lane::Pending);
+    listed(&mut dispatcher, 10_000..10_100, Lane::Pending);
     place(&mut dispatcher, chime(9), due(10, Lane::Urgent), By::Own);
     assert_eq!(dispatcher.next(at(0)), Some(page(None)));
     assert_eq!(names(&dispatcher.hear_page(Some(&throttled(7)), at(10))), ["scope.throttled"]);
@@ -386,4 +386,27 @@ fn one_that_was_missing_and_is_listed_ends_the_suspicion() {
     let heard = dispatcher.hear_listed(&order(Provider::Chime, 0), at(1000));
     assert_eq!(names(&heard.events), ["scope.recovered"]);
     assert_eq!(dispatcher.overdue(wall(1000)), 3, "the others are worth a look at once");
+}
+
+#[test]
+fn a_list_is_not_read_where_looks_would_be_sooner() {
+    // A page a fifty seconds, where ten looks a second could be had.
+    let mut narrow = dispatcher(Provider::Chime, Quota { list: Some((0.02, 3)), ..quota(10.0) });
+    listed(&mut narrow, 0..300, Lane::Pending);
+    let first = started(&mut narrow, 0, 30_000);
+    assert!(first.iter().all(|(_, what)| matches!(what, Dispatch::Look { .. })), "{:?}", first.first());
+    assert_eq!(first.len(), 300);
+    // Pages that take three seconds each: sixty looks would take six.
+    let mut slow = dispatcher(Provider::Chime, quota(10.0));
+    listed(&mut slow, 0..60, Lane::Pending);
+    let (mut now, mut pages) = (at(0), 0);
+    while let Some(Dispatch::Page { .. }) = slow.next(now) {
+        now = later(now, Duration::from_secs(3));
+        pages += 1;
+        answer(&mut slow, Some(&pages.to_string()), now);
+    }
+    assert_eq!(pages, 3, "it was found out");
+    let looks = started(&mut slow, 9000, 6000);
+    assert!(looks.len() >= 55 && looks.iter().all(|(_, what)| matches!(what, Dispatch::Look { .. })));
+    assert_eq!(slow.sweeps.length().map(|length| length.whole), Some(false));
 }
