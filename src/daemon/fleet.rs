@@ -179,8 +179,9 @@ impl Fleet {
 
     /// The scope in a place.
     pub(super) fn member(&mut self, place: usize) -> Option<&mut Member> {
+        let member = self.members.get_mut(place)?;
         self.stirred.insert(place);
-        self.members.get_mut(place)
+        Some(member)
     }
 
     /// The scope of an order that was settled.

@@ -129,11 +129,6 @@ impl Dispatcher {
         self.orders.insert(who);
     }
 
-    /// Whether an order is tracked here.
-    pub fn tracks(&self, who: Stream) -> bool {
-        self.orders.contains(&who)
-    }
-
     /// Orders that are looked at, those in flight included.
     pub fn looked_at(&self) -> usize {
         self.schedule.len()
@@ -159,7 +154,8 @@ impl Dispatcher {
         self.schedule.is_waiting(who)
     }
 
-    /// Gives an order the place that its bookkeeping says; `by` is what can tell what is wanted of it. Where many alerts come at once, the look ahead of this one's is put where there is room for it.
+    /// Gives an order the place that its bookkeeping says; `by` is what can tell what is wanted of it. Where many alerts come
+    /// at once, the look ahead of this one's is put where there is room for it.
     pub fn place(&mut self, who: Stream, looked: &mut Looked, by: By, now: Timestamp) {
         let Some(due) = looked.due_at else { return self.schedule.forget(who) };
         if let Some(ahead) = looked.ahead.as_mut().filter(|ahead| ahead.at > now) {
@@ -192,10 +188,11 @@ impl Dispatcher {
         Duration::try_from_secs_f64(CALLS_AHEAD / (self.scope.rate() * part)).unwrap_or(Duration::MAX)
     }
 
-    /// What is known of the order is not what is stored: it wants a look at `at`, whatever it wanted before.
-    pub fn look_at(&mut self, who: Stream, at: Timestamp) {
+    /// What is known of the order is not what is stored: it wants a look at `at`, whatever it wanted before. It stays in its
+    /// lane, or one whose window is open would wait behind all that is pending.
+    pub fn look_at(&mut self, who: Stream, lane: Lane, at: Timestamp) {
         let by = self.by(who, at);
-        self.schedule.request(who, Wish { by, ..Wish::at(at) });
+        self.schedule.request(who, Wish { lane, by, ..Wish::at(at) });
     }
 
     /// The order wants no look any more.
@@ -430,8 +427,8 @@ impl Dispatcher {
 
     /// Whether somebody will be due by the time at which so many more pages have been read.
     fn is_awaited(&self, pages: u32, now: Timestamp) -> bool {
-        let reading =
-            Duration::try_from_secs_f64(f64::from(pages) / self.scope.rate()).unwrap_or(Duration::MAX);
+        let seconds = f64::from(pages) * self.page_costs().max(1.0) / self.scope.rate();
+        let reading = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         self.listed_due(now.plus(reading)).next().is_some()
     }
 

@@ -33,7 +33,7 @@ use crate::core::event::DaemonEvent;
 use crate::core::inquiry::{Answer, Errand, Inquiry};
 use crate::core::order::Stream;
 use crate::core::record::Style;
-use crate::core::schedule::By;
+use crate::core::schedule::{By, Lane};
 use crate::core::state::{Looked, Order};
 use crate::core::sweep::Listed;
 use crate::core::time::{Now, Timestamp};
@@ -363,18 +363,18 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         if changes.is_empty() && !waits {
             return Ok(());
         }
-        let who: Vec<Stream> = changes.iter().map(|change| change.order.stream()).collect();
-        let again = match self.journal.write(changes, now.tick).await? {
-            Written::Yes { superseded } => superseded,
-            Written::NotNow { .. } => who,
-        };
-        for who in again {
+        let mut again: Vec<(Stream, Lane)> =
+            changes.iter().map(|change| (change.order.stream(), change.order.looked.lane)).collect();
+        if let Written::Yes { superseded } = self.journal.write(changes, now.tick).await? {
+            again.retain(|(who, _)| superseded.contains(who));
+        }
+        for (who, lane) in again {
             if let Some(flight) = self.flying.get_mut(&who) {
                 flight.void = true;
             }
             self.wakes.set(who, Some(now.wall));
             if let Some(member) = self.fleet.home(who) {
-                member.dispatcher.look_at(who, now.wall);
+                member.dispatcher.look_at(who, lane, now.wall);
             }
         }
         Ok(())

@@ -317,13 +317,13 @@ fn what_is_placed_is_what_the_bookkeeping_says() {
     assert_eq!(dispatcher.schedule.median_interval(Lane::Verify), Duration::from_secs(9));
     assert_eq!(dispatcher.ready_in(at(0)), Some(Duration::from_secs(4)));
     place(&mut dispatcher, connect(0), Looked { due_at: None, ..due(0, Lane::Urgent) }, By::Own);
-    assert_eq!((dispatcher.looked_at(), dispatcher.tracks(connect(0))), (0, true));
+    assert_eq!((dispatcher.looked_at(), dispatcher.tracked()), (0, 1));
     // An alert whose look was had already is no reason to look.
     let ahead = Some(Ahead { at: wall(-5000), of: wall(60_000) });
     let had = Looked { answered_at, ahead, ..due(4000, Lane::Urgent) };
     place(&mut dispatcher, connect(1), had, By::Own);
     assert_eq!(dispatcher.ready_in(at(0)), Some(Duration::from_secs(4)));
-    dispatcher.look_at(connect(1), wall(1000));
+    dispatcher.look_at(connect(1), Lane::Urgent, wall(1000));
     assert_eq!(dispatcher.ready_in(at(0)), Some(Duration::from_secs(1)));
     dispatcher.move_back(Duration::from_millis(600));
     assert_eq!(dispatcher.ready_in(at(0)), Some(Duration::from_millis(400)));
@@ -506,4 +506,18 @@ fn a_hold_makes_what_is_due_later() {
     let drained = 10.0 / dispatcher.scope().rate();
     assert_eq!((expected[0], expected[2]), (Duration::ZERO, Duration::ZERO), "nothing waits there");
     assert!((expected[1].as_secs_f64() - 30.0 - drained).abs() < 0.01, "{expected:?}");
+}
+
+#[test]
+fn what_could_not_be_written_is_looked_at_again_in_its_lane() {
+    let mut dispatcher = dispatcher(Provider::Connect, quota(2.0));
+    for n in 1..100 {
+        place(&mut dispatcher, connect(n), due(0, Lane::Pending), By::Own);
+    }
+    place(&mut dispatcher, connect(0), due(0, Lane::Urgent), By::Own);
+    assert_eq!(dispatcher.next(at(0)), Some(look(connect(0))));
+    dispatcher.look_at(connect(0), Lane::Urgent, wall(1000));
+    dispatcher.finished(connect(0));
+    let next = [at(1000), at(2000)].map(|now| dispatcher.next(now));
+    assert!(next.contains(&Some(look(connect(0)))), "not behind all that is pending: {next:?}");
 }
