@@ -19,6 +19,8 @@ use crate::exit;
 use crate::sim;
 use crate::sim::scenario::Scenario;
 use crate::sim::world::World;
+use crate::sink::Nowhere;
+use crate::sink::file::FileSink;
 
 const MAIN: &str = include_str!("../../config/demo/claimwatch.toml");
 const LIST: &str = include_str!("../../config/demo/watch.d/demo.toml");
@@ -91,7 +93,9 @@ async fn play(folder: &Path, clock: SystemClock, story: Story, colour: bool) -> 
         world_stop.clone(),
     );
     let told = async {
-        let ended = daemon::run(setup, Parts { look, log, clock }, stop).await;
+        let file: Option<FileSink> = None;
+        let parts = Parts { look, log, file, webhooks: Vec::<Nowhere>::new(), clock };
+        let ended = daemon::run(setup, parts, stop).await;
         world_stop.cancel();
         ended
     };

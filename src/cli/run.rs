@@ -13,6 +13,8 @@ use crate::clock::SystemClock;
 use crate::config::{Config, LogFormat, parse_duration};
 use crate::daemon::{self, DaemonError, Parts, Setup};
 use crate::exit;
+use crate::sink::Nowhere;
+use crate::sink::file::FileSink;
 use crate::sink::log::{Format, LogSink};
 
 /// What to run.
@@ -44,6 +46,8 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
     };
     let control = (!args.once).then(|| control::socket(&config, &environment));
     let log = LogSink::stdout(format(&config, colour));
+    let file = config.events.file.clone().map(FileSink::new);
+    let parts = Parts { look, log, file, webhooks: Vec::<Nowhere>::new(), clock };
     let setup = Setup {
         loaded,
         once: args.once,
@@ -51,7 +55,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         accept_removal: args.accept_removal,
         control,
     };
-    let ended = daemon::run(setup, Parts { look, log, clock }, CancellationToken::new()).await;
+    let ended = daemon::run(setup, parts, CancellationToken::new()).await;
     match ended {
         Ok(finish) if finish.unanswered > 0 => {
             complain(&format!("claimwatch: {} of the looks had no answer", finish.unanswered));

@@ -29,6 +29,11 @@ impl Level {
             Self::Error => "error",
         }
     }
+
+    /// The level that a word means.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Info, Self::Warn, Self::Error].into_iter().find(|level| level.as_str() == word)
+    }
 }
 
 /// Something noteworthy about an order.
@@ -476,6 +481,79 @@ impl DaemonEvent {
             | Self::Heartbeat { .. }
             | Self::ConfigApplied { .. } => Level::Info,
             Self::ConfigRejected { .. } => Level::Error,
+        }
+    }
+}
+
+/// Something noteworthy about a sink. It is never queued to a webhook that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkEvent {
+    /// It takes nothing, and events wait for it.
+    Failing {
+        /// What it said last.
+        reason: String,
+        /// When it is tried next.
+        retry_after: Duration,
+    },
+    /// It said that it is gone for good (HTTP 410), and is not tried any more.
+    Disabled {
+        /// What it said.
+        reason: String,
+    },
+    /// It takes events again.
+    Recovered {
+        /// Which of the two is over.
+        condition: SinkCondition,
+        /// How long it lasted.
+        duration: Duration,
+    },
+    /// It refused an event again and again while it took others: the event is put aside until a person asks for it.
+    Dead {
+        /// The event's id.
+        about: String,
+        /// The event's name.
+        event: String,
+        /// What the sink said last.
+        reason: String,
+    },
+}
+
+/// A state of a sink that begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SinkCondition {
+    /// It takes nothing.
+    Failing,
+    /// It is not tried any more.
+    Disabled,
+}
+
+impl SinkCondition {
+    /// The word of the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failing => "failing",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl SinkEvent {
+    /// The stable name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Failing { .. } => "sink.failing",
+            Self::Disabled { .. } => "sink.disabled",
+            Self::Recovered { .. } => "sink.recovered",
+            Self::Dead { .. } => "delivery.dead",
+        }
+    }
+
+    /// How loud it is.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Failing { .. } => Level::Warn,
+            Self::Disabled { .. } | Self::Dead { .. } => Level::Error,
+            Self::Recovered { .. } => Level::Info,
         }
     }
 }

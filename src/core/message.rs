@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::event::{
     Attention, Condition, DaemonEvent, NumberChange, NumberStatus, OrderEvent, ScopeEvent, ScopeKey,
-    WindowEnd, WindowFacts,
+    SinkCondition, SinkEvent, WindowEnd, WindowFacts,
 };
 use super::order::{Operation, Provider};
 use super::record::Record;
@@ -238,6 +238,30 @@ pub fn of_daemon(event: &DaemonEvent) -> String {
             let line = line.map(|line| format!(":{line}")).unwrap_or_default();
             format!("{file}{line} is refused ({reason}); what it said last, if anything, stays in force")
         }
+    }
+}
+
+/// The sentence of a sink's event.
+pub fn of_sink(sink: &str, event: &SinkEvent) -> String {
+    match event {
+        SinkEvent::Failing { reason, retry_after } => {
+            format!(
+                "{sink} takes no events ({reason}): they wait, and it is tried again in {}",
+                span(*retry_after)
+            )
+        }
+        SinkEvent::Disabled { reason } => format!(
+            "{sink} says that it is gone for good ({reason}): events wait for it, and it is not tried again until `claimwatch requeue {sink}`"
+        ),
+        SinkEvent::Recovered { condition: SinkCondition::Failing, duration } => {
+            format!("{sink} takes events again after {}", span(*duration))
+        }
+        SinkEvent::Recovered { condition: SinkCondition::Disabled, duration } => {
+            format!("{sink} is tried again after {}", span(*duration))
+        }
+        SinkEvent::Dead { about, event, reason } => format!(
+            "{sink} refused {event} ({about}) for good: {reason}. `claimwatch requeue {sink}` offers it again"
+        ),
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod agenda;
 pub mod breaker;
 pub mod cadence;
+pub mod delivery;
 pub mod demand;
 pub mod dispatch;
 pub mod event;

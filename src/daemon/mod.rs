@@ -7,6 +7,7 @@
 mod accounts;
 mod alarm;
 mod control;
+mod courier;
 mod fleet;
 mod journal;
 mod lifecycle;
@@ -15,11 +16,13 @@ pub mod observe;
 mod poller;
 pub mod relay;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,20 +31,23 @@ pub use self::accounts::aws;
 pub use self::lists::ListsError;
 pub use self::poller::Finish;
 
+use self::courier::Courier;
 use self::fleet::Fleet;
 use self::journal::Journal;
 use self::lists::Applier;
 use self::poller::{Poller, Wish};
 use self::relay::RelayError;
 use crate::clock::Clock;
-use crate::config::{BadList, Config, Loaded, Numbers, WatchList};
+use crate::config::{BadList, Config, Loaded, Numbers, WatchList, Webhook};
+use crate::core::delivery::Filter;
 use crate::core::event::DaemonEvent;
+use crate::core::event::Level;
 use crate::core::policy::AfterTerminal;
 use crate::core::record::Style;
-use crate::core::time::Tick;
+use crate::core::time::Now;
 use crate::provider::Look;
-use crate::sink::Sink;
-use crate::sink::file::FileSink;
+use crate::sink::{Post, Sink};
+use crate::store::outbox::{Outbox, Registration, Takes};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 
@@ -95,30 +101,41 @@ pub struct Setup {
 
 /// What the daemon acts through.
 #[derive(Debug)]
-pub struct Parts<L, K, C> {
+pub struct Parts<L, K, F, W, C> {
     /// Takes looks.
     pub look: L,
     /// Takes every event, in order, under the name `log`.
     pub log: K,
+    /// Takes every event, in order and once, under the name `file`.
+    pub file: Option<F>,
+    /// The webhooks of the configuration.
+    pub webhooks: Vec<W>,
     /// Tells the time.
     pub clock: C,
 }
 
 /// Runs until a signal, until `stop`, or with `once` until everything was looked at.
-pub async fn run<L: Look, K: Sink + 'static, C: Clock>(
+pub async fn run<L, K, F, W, C>(
     setup: Setup,
-    parts: Parts<L, K, C>,
+    parts: Parts<L, K, F, W, C>,
     stop: CancellationToken,
-) -> Result<Finish, DaemonError> {
+) -> Result<Finish, DaemonError>
+where
+    L: Look,
+    K: Sink + 'static,
+    F: Sink + 'static,
+    W: Post,
+    C: Clock,
+{
     let Some(config) = setup.loaded.config.clone() else {
         return Err(DaemonError::Config("the configuration is wrong".to_owned()));
     };
     let path = config.store.clone();
     refuse_never_good(&path, &setup.loaded.bad_lists)?;
     let store = Arc::new(SqliteStore::open(&path).await.map_err(DaemonError::Store)?);
-    let daemon = Daemon { config, setup, store: Arc::clone(&store), clock: Arc::new(parts.clock) };
+    let daemon = Daemon { config, setup, store: Arc::clone(&store) };
     let ended = tokio::select! {
-        ended = daemon.run(parts.look, parts.log, &stop) => ended,
+        ended = daemon.run(parts, &stop) => ended,
         heard = lifecycle::second_signal(&stop) => Err(match heard {
             Ok(()) => DaemonError::Aborted,
             Err(cause) => DaemonError::Unavailable(format!("signals cannot be heard: {cause}")),
@@ -139,41 +156,40 @@ fn never_good(bad: &[BadList]) -> DaemonError {
     DaemonError::Config(format!("never good before, and nothing is watched yet: {}", names.join(", ")))
 }
 
-struct Daemon<C> {
+/// A daemon on a store.
+struct Daemon<S> {
     config: Config,
     setup: Setup,
-    store: Arc<SqliteStore>,
-    clock: Arc<C>,
+    store: Arc<S>,
 }
 
-impl<C: Clock> Daemon<C> {
-    async fn run<L: Look, K: Sink + 'static>(
+impl<S: Store + Outbox> Daemon<S> {
+    async fn run<L: Look, K: Sink + 'static, F: Sink + 'static, W: Post, C: Clock>(
         &self,
-        look: L,
-        log: K,
+        parts: Parts<L, K, F, W, C>,
         stop: &CancellationToken,
     ) -> Result<Finish, DaemonError> {
-        let began = self.clock.now().tick;
-        let (committed, committed_seen) = watch::channel(0);
-        let file = self.config.events.file.clone().map(FileSink::new);
-        let names: Vec<String> = [Some(log.name()), file.as_ref().map(Sink::name)]
-            .into_iter()
-            .flatten()
-            .map(str::to_owned)
-            .collect();
-        self.store.register_sinks(&names).await.map_err(DaemonError::Store)?;
-        self.apply_lists().await?;
-        let mut poller = self.poller(look, committed).await?;
+        let Parts { look, log, file, webhooks, clock } = parts;
+        let clock = Arc::new(clock);
+        let began = clock.now().tick;
+        let committed = watch::channel(0).0;
+        self.register_sinks(log.name(), file.as_ref().map(Sink::name)).await?;
+        self.apply_lists(clock.now()).await?;
+        let mut poller = self.poller(look, Arc::clone(&clock), committed.clone()).await?;
 
         let flush = CancellationToken::new();
         let mut relays = JoinSet::new();
-        let shared =
-            || (Arc::clone(&self.store), Arc::clone(&self.clock), committed_seen.clone(), flush.clone());
-        let (store, clock, seen, until) = shared();
-        relays.spawn(relay::run(store, log, clock, seen, until));
+        let shared = || (Arc::clone(&self.store), Arc::clone(&clock), committed.clone(), flush.clone());
+        let (store, clock_of, told, until) = shared();
+        relays.spawn(relay::run(store, log, clock_of, told, until));
         if let Some(file) = file {
-            let (store, clock, seen, until) = shared();
-            relays.spawn(relay::run(store, file, clock, seen, until));
+            let (store, clock_of, told, until) = shared();
+            relays.spawn(relay::run(store, file, clock_of, told, until));
+        }
+        for webhook in webhooks {
+            let (store, clock, committed, stop) = shared();
+            let courier = Courier { store, post: Arc::new(webhook), clock, committed, stop };
+            relays.spawn(async { courier.run().await.map_err(RelayError::Store) });
         }
         self.say_start(&mut poller).await?;
         let finish = self.turn(&mut poller, &mut relays, stop).await?;
@@ -182,7 +198,8 @@ impl<C: Clock> Daemon<C> {
             poller.say(&DaemonEvent::Stopped { reason }).await.map_err(DaemonError::Store)?;
         }
         flush.cancel();
-        let undelivered = !self.flush(relays, began).await?;
+        let passed = clock.now().tick.since(began);
+        let undelivered = !self.flush(relays, passed).await?;
         Ok(Finish { undelivered, ..finish })
     }
 
@@ -190,7 +207,16 @@ impl<C: Clock> Daemon<C> {
         Style { masked: self.config.events.numbers == Numbers::Masked }
     }
 
-    async fn apply_lists(&self) -> Result<(), DaemonError> {
+    async fn register_sinks(&self, log: &str, file: Option<&str>) -> Result<(), DaemonError> {
+        let everything = [Some(log), file].into_iter().flatten();
+        let everything =
+            everything.map(|name| Registration { name: name.to_owned(), takes: Takes::Everything });
+        let sinks: Vec<Registration> =
+            everything.chain(self.config.events.webhooks.iter().map(registration)).collect();
+        self.store.register_sinks(&sinks).await.map_err(DaemonError::Store)
+    }
+
+    async fn apply_lists(&self, now: Now) -> Result<(), DaemonError> {
         let loaded = &self.setup.loaded;
         let in_force = self.store.lists().await.map_err(DaemonError::Store)?;
         if in_force.is_empty() && !loaded.bad_lists.is_empty() {
@@ -200,7 +226,7 @@ impl<C: Clock> Daemon<C> {
             store: &*self.store,
             accounts: &self.config.accounts,
             style: self.style(),
-            now: self.clock.now().wall,
+            now: now.wall,
         };
         applier.apply(&loaded.lists, &loaded.bad_lists, self.setup.accept_removal).await.map_err(|error| {
             match error {
@@ -210,17 +236,18 @@ impl<C: Clock> Daemon<C> {
         })
     }
 
-    async fn poller<L: Look>(
+    async fn poller<L: Look, C: Clock>(
         &self,
         look: L,
+        clock: Arc<C>,
         committed: watch::Sender<u64>,
-    ) -> Result<Poller<SqliteStore, L, C>, DaemonError> {
-        let now = self.clock.now();
+    ) -> Result<Poller<S, L, C>, DaemonError> {
+        let now = clock.now();
         let remembered = self.store.scopes().await.map_err(DaemonError::Store)?;
         let generation = self.store.daemon_generation().await.map_err(DaemonError::Store)?;
         let fleet = Fleet::new(&self.config, &remembered, now);
         let journal = Journal::new(Arc::clone(&self.store), generation, committed);
-        let parts = (Arc::clone(&self.store), Arc::new(look), Arc::clone(&self.clock));
+        let parts = (Arc::clone(&self.store), Arc::new(look), clock);
         let mut poller = Poller::new(parts, fleet, journal, self.style(), self.setup.once);
         let farthest = farthest_due(&self.setup.loaded.lists);
         let mut after = None;
@@ -235,7 +262,7 @@ impl<C: Clock> Daemon<C> {
         Ok(poller)
     }
 
-    async fn say_start<L: Look>(&self, poller: &mut Poller<SqliteStore, L, C>) -> Result<(), DaemonError> {
+    async fn say_start<L: Look, C: Clock>(&self, poller: &mut Poller<S, L, C>) -> Result<(), DaemonError> {
         let mut events = Vec::new();
         let loaded = &self.setup.loaded;
         for bad in &loaded.bad_lists {
@@ -274,9 +301,9 @@ impl<C: Clock> Daemon<C> {
     }
 
     /// The loop, with everything that may end it.
-    async fn turn<L: Look>(
+    async fn turn<L: Look, C: Clock>(
         &self,
-        poller: &mut Poller<SqliteStore, L, C>,
+        poller: &mut Poller<S, L, C>,
         relays: &mut JoinSet<Result<(), RelayError>>,
         stop: &CancellationToken,
     ) -> Result<Finish, DaemonError> {
@@ -311,9 +338,8 @@ impl<C: Clock> Daemon<C> {
     async fn flush(
         &self,
         mut relays: JoinSet<Result<(), RelayError>>,
-        began: Tick,
+        passed: Duration,
     ) -> Result<bool, DaemonError> {
-        let passed = self.clock.now().tick.since(began);
         let grace = match (self.setup.once, self.setup.deadline) {
             (false, _) => FLUSH_GRACE,
             (true, None) => FLUSH_GRACE_ONCE,
@@ -332,6 +358,22 @@ impl<C: Clock> Daemon<C> {
             Ok(false)
         })
     }
+}
+
+/// What the store has to know of a webhook.
+fn registration(webhook: &Webhook) -> Registration {
+    let filter = Filter {
+        events: webhook.events.clone(),
+        labels: webhook.labels.clone(),
+        lists: webhook.lists.clone(),
+        min_level: webhook.min_level.as_deref().and_then(Level::parse),
+    };
+    // A path or query may be what lets in, so that the address itself is not for the store.
+    let place = Sha256::digest(webhook.url.as_str()).iter().fold(String::new(), |mut hex, byte| {
+        let _infallible = write!(hex, "{byte:02x}");
+        hex
+    });
+    Registration { name: webhook.name.clone(), takes: Takes::Chosen { filter, place } }
 }
 
 /// A relay that ends unasked ends the daemon: events that nobody gets are worse than a restart.

@@ -3,7 +3,8 @@
 //!
 //! # Expected flow
 //! Look at what is pending, at most [`BATCH_MAX`] events; deliver; note it in the store; look again. Nothing pending: wait
-//! for the next commit. No transaction is open while a sink works.
+//! for the next commit. No transaction is open while a sink works. A sink that takes nothing for a while is told of through
+//! the others, and through itself once it takes events again.
 //!
 //! # Guarantees
 //! Strict `seq`: an event is offered only when all before it were taken. Nothing is dropped. What was delivered is noted
@@ -18,9 +19,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::core::delivery::SinkMemory;
+use crate::core::event::{SinkCondition, SinkEvent};
+use crate::core::record;
 use crate::core::time::Tick;
 use crate::sink::{BATCH_MAX, Line, Sink, SinkError};
-use crate::store::{Delivery, Store, StoreError};
+use crate::store::StoreError;
+use crate::store::outbox::{Delivery, Failed, Outbox, Settlement};
 
 /// Why a relay ended unasked: what trying again does not mend.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +43,9 @@ pub enum RelayError {
     #[error("the store cannot be used")]
     Store(#[source] StoreError),
 }
+
+/// Failures in a row after which the sink is told to be failing: seven seconds of trouble.
+const TOLD_AFTER: u32 = 4;
 
 /// How long to wait before another try.
 #[derive(Debug, Clone, Copy)]
@@ -57,30 +65,33 @@ impl Default for Pace {
 
 /// Runs one sink until `stop`, then flushes what is pending and returns; the caller bounds that with a time-out.
 ///
-/// `wake` changes with each commit that had events. The sink has to be registered with the store.
+/// `committed` changes with each commit that had events. The sink has to be registered with the store.
 ///
 /// # Errors
 /// Only for what trying again does not mend; everything else is tried again.
-pub async fn run<S: Store, K: Sink, C: Clock>(
+pub async fn run<S: Outbox, K: Sink, C: Clock>(
     store: Arc<S>,
     sink: K,
     clock: Arc<C>,
-    wake: watch::Receiver<u64>,
+    committed: watch::Sender<u64>,
     stop: CancellationToken,
 ) -> Result<(), RelayError> {
-    run_paced(store, sink, clock, wake, stop, Pace::default()).await
+    run_paced(store, sink, clock, committed, stop, Pace::default()).await
 }
 
 /// [`run`] at another pace.
-pub async fn run_paced<S: Store, K: Sink, C: Clock>(
+pub async fn run_paced<S: Outbox, K: Sink, C: Clock>(
     store: Arc<S>,
     sink: K,
     clock: Arc<C>,
-    wake: watch::Receiver<u64>,
+    committed: watch::Sender<u64>,
     stop: CancellationToken,
     pace: Pace,
 ) -> Result<(), RelayError> {
-    let mut relay = Relay { store, sink, clock, stop, pace, started: false, unsettled: None, trouble: None };
+    let wake = committed.subscribe();
+    let memory = SinkMemory::default();
+    let (started, unsettled, trouble) = (false, None, None);
+    let mut relay = Relay { store, sink, clock, committed, stop, pace, started, unsettled, trouble, memory };
     while let Err(trouble) = relay.start().await {
         relay.bear(trouble).await?;
         if relay.stop.is_cancelled() {
@@ -95,6 +106,7 @@ struct Relay<S, K, C> {
     store: Arc<S>,
     sink: K,
     clock: Arc<C>,
+    committed: watch::Sender<u64>,
     stop: CancellationToken,
     pace: Pace,
     /// Whether the sink is ready; before that, what a person has to mend ends the relay.
@@ -102,12 +114,14 @@ struct Relay<S, K, C> {
     /// Up to which `seq` the sink has everything without the store knowing.
     unsettled: Option<u64>,
     trouble: Option<Trouble>,
+    /// What is remembered of the sink.
+    memory: SinkMemory,
 }
 
 /// A failure that lasts.
 struct Trouble {
     since: Tick,
-    wait: Duration,
+    failures: u32,
 }
 
 /// What a step did.
@@ -118,9 +132,10 @@ enum Step {
     Idle,
 }
 
-impl<S: Store, K: Sink, C: Clock> Relay<S, K, C> {
+impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
     /// Makes the sink ready, and notes what it already has.
     async fn start(&mut self) -> Result<(), RelayError> {
+        self.memory = self.store.sink(self.sink.name()).await.map_err(RelayError::Store)?;
         let has = self.sink.start().await.map_err(|source| self.sink_error(source))?;
         let Some(has) = has else { return Ok(()) };
         let same = self.store.event(has.seq).await.map_err(RelayError::Store)?;
@@ -149,12 +164,8 @@ impl<S: Store, K: Sink, C: Clock> Relay<S, K, C> {
                 Ok(Step::Idle) => {
                     self.recover();
                     tokio::select! {
-                        changed = wake.changed() => {
-                            if changed.is_err() {
-                                // Nobody is left who commits.
-                                self.stop.cancelled().await;
-                            }
-                        }
+                        // It cannot be closed: this end holds a sender too.
+                        changed = wake.changed() => drop(changed),
                         () = self.stop.cancelled() => {}
                     }
                 }
@@ -171,14 +182,60 @@ impl<S: Store, K: Sink, C: Clock> Relay<S, K, C> {
         let (first, last) = (first.seq, last.seq);
         let batch: Vec<Line> = pending.into_iter().map(|Delivery { seq, json }| Line { seq, json }).collect();
         if let Err(source) = self.sink.deliver(&batch).await {
-            let now = self.clock.now().wall;
-            let said = whole_text(&source);
-            self.store.failed(self.sink.name(), first, &said, now).await.map_err(RelayError::Store)?;
+            self.refused(first, &whole_text(&source)).await.map_err(RelayError::Store)?;
             return Err(self.sink_error(source));
         }
         self.unsettled = Some(last);
         self.settle().await?;
+        if let Some(since) = self.memory.failing_since.take() {
+            let now = self.clock.now().wall;
+            let event =
+                SinkEvent::Recovered { condition: SinkCondition::Failing, duration: now.since(since) };
+            self.tell(Settlement::of(self.sink.name(), now), Some(event)).await.map_err(RelayError::Store)?;
+        }
         Ok(Step::Moved)
+    }
+
+    /// Notes what the sink said to the oldest event; tells of it once the sink has taken nothing for a while.
+    async fn refused(&mut self, first: u64, said: &str) -> Result<(), StoreError> {
+        let now = self.clock.now().wall;
+        let failures = self.trouble.as_ref().map_or(1, |trouble| trouble.failures + 1);
+        let event = (failures >= TOLD_AFTER && self.memory.failing_since.is_none()).then(|| {
+            self.memory.failing_since = Some(now);
+            SinkEvent::Failing { reason: said.to_owned(), retry_after: self.wait_after(failures) }
+        });
+        let failed = Failed { seq: first, error: said.to_owned(), strikes: 0, dead: false };
+        let settlement = Settlement { failed: vec![failed], ..Settlement::of(self.sink.name(), now) };
+        self.tell(settlement, event).await
+    }
+
+    /// Writes a settlement, with what there is to say of the sink.
+    async fn tell(&mut self, settlement: Settlement, event: Option<SinkEvent>) -> Result<(), StoreError> {
+        let before = self.memory;
+        let settlement = match event {
+            None => settlement,
+            Some(event) => {
+                self.memory.generation += 1;
+                let place = (self.memory.generation, 0);
+                let records = vec![record::of_sink(self.sink.name(), &event, place, settlement.at)];
+                Settlement { records, memory: Some(self.memory), ..settlement }
+            }
+        };
+        match self.store.settle(settlement).await {
+            Ok(last_seq) => {
+                self.committed.send_replace(last_seq);
+                Ok(())
+            }
+            Err(error) => {
+                self.memory = before;
+                Err(error)
+            }
+        }
+    }
+
+    /// How long to wait after so many failures.
+    fn wait_after(&self, failures: u32) -> Duration {
+        self.pace.first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.pace.most)
     }
 
     /// Notes in the store what the sink has.
@@ -207,15 +264,16 @@ impl<S: Store, K: Sink, C: Clock> Relay<S, K, C> {
         if hopeless {
             return Err(error);
         }
-        let wait = if let Some(trouble) = &mut self.trouble {
-            trouble.wait = trouble.wait.saturating_mul(2).min(self.pace.most);
-            trouble.wait
+        let failures = if let Some(trouble) = &mut self.trouble {
+            trouble.failures = trouble.failures.saturating_add(1);
+            trouble.failures
         } else {
             let reason = whole_text(&error);
             tracing::warn!(sink = self.sink.name(), reason, "events wait for their sink");
-            self.trouble = Some(Trouble { since: self.clock.now().tick, wait: self.pace.first });
-            self.pace.first
+            self.trouble = Some(Trouble { since: self.clock.now().tick, failures: 1 });
+            1
         };
+        let wait = self.wait_after(failures);
         let was_stopped = self.stop.is_cancelled();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -243,107 +301,4 @@ fn whole_text(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use tokio_util::sync::CancellationToken;
-
-    use super::*;
-    use crate::clock::SystemClock;
-    use crate::core::event::ScopeKey;
-    use crate::core::order::{OrderKey, Stream};
-    use crate::core::record::Record;
-    use crate::core::scope::ScopeMemory;
-    use crate::core::state::Order;
-    use crate::core::time::Timestamp;
-    use crate::store::memory::MemoryStore;
-    use crate::store::{Batch, Committed, Scheduled};
-
-    /// A store in which something is said, and the stop comes, just after the first look at what is pending.
-    struct LastWord {
-        inner: MemoryStore,
-        said: Mutex<bool>,
-        stop: CancellationToken,
-    }
-
-    impl Store for LastWord {
-        async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
-            self.inner.commit(batch).await
-        }
-        async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
-            self.inner.load(streams).await
-        }
-        async fn schedule(&self, after: Option<Stream>, limit: u32) -> Result<Vec<Scheduled>, StoreError> {
-            self.inner.schedule(after, limit).await
-        }
-        async fn keys_of_list(
-            &self,
-            list: &str,
-            after: Option<Stream>,
-            limit: u32,
-        ) -> Result<Vec<OrderKey>, StoreError> {
-            self.inner.keys_of_list(list, after, limit).await
-        }
-        async fn lists(&self) -> Result<Vec<(String, String)>, StoreError> {
-            self.inner.lists().await
-        }
-        async fn scopes(&self) -> Result<Vec<(ScopeKey, ScopeMemory)>, StoreError> {
-            self.inner.scopes().await
-        }
-        async fn daemon_generation(&self) -> Result<u64, StoreError> {
-            self.inner.daemon_generation().await
-        }
-        async fn register_sinks(&self, sinks: &[String]) -> Result<(), StoreError> {
-            self.inner.register_sinks(sinks).await
-        }
-        async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-            let pending = self.inner.pending(sink, limit).await?;
-            if !std::mem::replace(&mut *self.said.lock().unwrap(), true) {
-                let records = vec![Record::default()];
-                self.inner.commit(Batch { records, ..Batch::default() }).await?;
-                self.stop.cancel();
-            }
-            Ok(pending)
-        }
-        async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
-            self.inner.event(seq).await
-        }
-        async fn delivered(&self, sink: &str, through: u64, at: Timestamp) -> Result<(), StoreError> {
-            self.inner.delivered(sink, through, at).await
-        }
-        async fn failed(&self, sink: &str, seq: u64, error: &str, at: Timestamp) -> Result<(), StoreError> {
-            self.inner.failed(sink, seq, error, at).await
-        }
-        async fn close(&self) {}
-    }
-
-    struct Silent;
-
-    impl Sink for Silent {
-        fn name(&self) -> &'static str {
-            "silent"
-        }
-        async fn start(&mut self) -> Result<Option<Line>, SinkError> {
-            Ok(None)
-        }
-        async fn deliver(&mut self, _: &[Line]) -> Result<(), SinkError> {
-            Ok(())
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_said_between_the_last_look_and_the_stop_leaves() {
-        let stop = CancellationToken::new();
-        let store =
-            Arc::new(LastWord { inner: MemoryStore::new(), said: Mutex::new(false), stop: stop.clone() });
-        store.register_sinks(&["silent".to_owned()]).await.unwrap();
-        let (told, wake) = watch::channel(0);
-        let clock = Arc::new(SystemClock::start());
-        run(Arc::clone(&store), Silent, clock, wake, stop).await.unwrap();
-        drop(told);
-        assert!(store.inner.pending("silent", 9).await.unwrap().is_empty());
-    }
 }

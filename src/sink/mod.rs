@@ -10,6 +10,9 @@ pub mod text;
 
 use std::future::Future;
 
+use crate::core::delivery::Posted;
+use crate::core::time::Timestamp;
+
 /// Events in one call of [`Sink::deliver`]: what bounds the memory of a sink that was away for long.
 pub const BATCH_MAX: usize = 500;
 
@@ -36,6 +39,28 @@ pub enum SinkError {
     Failing(#[source] std::io::Error),
 }
 
+/// An event on its way to a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    /// The event's id: the same each time that it is sent.
+    pub id: String,
+    /// Its place among the webhook's own events, from 1.
+    pub sink_seq: u64,
+    /// The record as JSON, without a line break.
+    pub json: String,
+    /// When it is sent.
+    pub at: Timestamp,
+}
+
+/// A webhook.
+pub trait Post: Send + Sync + 'static {
+    /// Its name among the sinks.
+    fn name(&self) -> &str;
+
+    /// Sends an event once and says what became of it.
+    fn post(&self, parcel: Parcel) -> impl Future<Output = Posted> + Send;
+}
+
 /// Somewhere that events go to.
 pub trait Sink: Send {
     /// Its name among the sinks, by which the store keeps what it has not got.
@@ -53,4 +78,18 @@ pub trait Sink: Send {
     /// # Errors
     /// All of them are offered again: a sink that can do so has taken none.
     fn deliver(&mut self, batch: &[Line]) -> impl Future<Output = Result<(), SinkError>> + Send;
+}
+
+/// No webhook at all.
+#[derive(Debug)]
+pub enum Nowhere {}
+
+impl Post for Nowhere {
+    fn name(&self) -> &str {
+        match *self {}
+    }
+
+    async fn post(&self, _parcel: Parcel) -> Posted {
+        match *self {}
+    }
 }

@@ -3,10 +3,11 @@
 //! # Guarantees
 //! A [`Batch`] is one transaction. A change is applied only if the order still has the generation it was read at.
 //! Every record of a batch gets the next `seq`, without a gap, and a delivery for each registered sink: those of the
-//! changes first, in their order, then the batch's own.
+//! changes first, in their order, then the batch's own. A batch that comes twice is written once.
 
 mod lock;
 pub mod memory;
+pub mod outbox;
 pub mod sqlite;
 
 use std::future::Future;
@@ -16,13 +17,9 @@ use crate::core::order::{OrderKey, Provider, Stream};
 use crate::core::record::Record;
 use crate::core::scope::ScopeMemory;
 use crate::core::state::{Looked, Order};
-use crate::core::time::Timestamp;
 
 /// The mode of the files that the store makes: phone numbers are nobody else's business.
 const FILE_MODE: u32 = 0o600;
-
-/// Characters that are kept of what a sink said when it refused: enough to know it again, and a row stays small.
-const LAST_ERROR_MAX: usize = 500;
 
 /// Why the store could not do it. Each variant is a different reaction.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +48,7 @@ pub struct Batch {
     pub looked: Vec<(Stream, Looked)>,
     /// What is remembered of scopes.
     pub scopes: Vec<(ScopeKey, ScopeMemory)>,
-    /// Events of scopes and of the daemon.
+    /// Events of scopes and of the daemon. Those whose generation was stored before are left out.
     pub records: Vec<Record>,
     /// The daemon's own generation, if one of `records` is its.
     pub daemon_generation: Option<u64>,
@@ -101,15 +98,6 @@ pub struct Scheduled {
     pub looked: Looked,
 }
 
-/// An event on its way to a sink.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// Its place.
-    pub seq: u64,
-    /// The record as JSON, without a line break.
-    pub json: String,
-}
-
 /// What the daemon needs of a store. Times that are read are as they were written; who uses them bounds them.
 pub trait Store: Send + Sync + 'static {
     /// Writes a batch in one transaction.
@@ -141,37 +129,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// The daemon's own generation; 0 in a new store.
     fn daemon_generation(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
-
-    /// The sinks that events go to from here on. One that is new starts with the next event; deliveries of one that is
-    /// gone are dropped.
-    fn register_sinks(&self, sinks: &[String]) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// The oldest events that a sink has not got, by `seq`.
-    fn pending(
-        &self,
-        sink: &str,
-        limit: u32,
-    ) -> impl Future<Output = Result<Vec<Delivery>, StoreError>> + Send;
-
-    /// The event in this place, if the store has it.
-    fn event(&self, seq: u64) -> impl Future<Output = Result<Option<Delivery>, StoreError>> + Send;
-
-    /// A sink has everything up to this `seq`.
-    fn delivered(
-        &self,
-        sink: &str,
-        through: u64,
-        at: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// A sink did not take this event.
-    fn failed(
-        &self,
-        sink: &str,
-        seq: u64,
-        error: &str,
-        at: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Leaves the store tidy on disk.
     fn close(&self) -> impl Future<Output = ()> + Send;

@@ -11,11 +11,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use claimwatch::clock::SystemClock;
-use claimwatch::core::event::ScopeKey;
-use claimwatch::core::order::{OrderKey, Stream};
+use claimwatch::core::delivery::SinkMemory;
+
 use claimwatch::core::record::{self, Record};
-use claimwatch::core::scope::ScopeMemory;
-use claimwatch::core::state::Order;
 use claimwatch::core::time::Timestamp;
 use claimwatch::daemon::relay::{self, Pace, RelayError};
 use claimwatch::sink::file::FileSink;
@@ -23,7 +21,10 @@ use claimwatch::sink::log::{Format, LogSink};
 use claimwatch::sink::text::render;
 use claimwatch::sink::{BATCH_MAX, Line, Sink, SinkError};
 use claimwatch::store::memory::MemoryStore;
-use claimwatch::store::{Batch, Committed, Delivery, Scheduled, Store, StoreError};
+use claimwatch::store::outbox::{
+    Delivery, DeliveryStatus, Outbox, Registration, Requeue, Settlement, SinkStatus, Stands, Waiting,
+};
+use claimwatch::store::{Batch, Store, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -326,14 +327,7 @@ mod relaying {
             sink: K,
         ) -> impl Future<Output = Result<(), RelayError>> + Send + use<K> {
             let clock = Arc::new(SystemClock::start());
-            relay::run_paced(
-                Arc::clone(&self.store),
-                sink,
-                clock,
-                self.wake.subscribe(),
-                self.stop.clone(),
-                FAST,
-            )
+            relay::run_paced(Arc::clone(&self.store), sink, clock, self.wake.clone(), self.stop.clone(), FAST)
         }
     }
 
@@ -411,53 +405,36 @@ mod relaying {
         assert!(world.store.pending("told", 10).await.unwrap().is_empty());
     }
 
-    /// A store that does not take every note of a delivery.
-    struct Forgetful {
+    /// An outbox that does not take every note of a delivery, and in which something may be said, and the stop come, just
+    /// after the first look at what is pending.
+    struct Odd {
         inner: MemoryStore,
-        fails: Mutex<u32>,
+        forgets: Mutex<u32>,
+        last_word: Mutex<Option<CancellationToken>>,
     }
 
-    impl Store for Forgetful {
-        async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
-            self.inner.commit(batch).await
-        }
-        async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
-            self.inner.load(streams).await
-        }
-        async fn schedule(&self, after: Option<Stream>, limit: u32) -> Result<Vec<Scheduled>, StoreError> {
-            self.inner.schedule(after, limit).await
-        }
-        async fn keys_of_list(
-            &self,
-            list: &str,
-            after: Option<Stream>,
-            limit: u32,
-        ) -> Result<Vec<OrderKey>, StoreError> {
-            self.inner.keys_of_list(list, after, limit).await
-        }
-        async fn lists(&self) -> Result<Vec<(String, String)>, StoreError> {
-            self.inner.lists().await
-        }
-        async fn scopes(&self) -> Result<Vec<(ScopeKey, ScopeMemory)>, StoreError> {
-            self.inner.scopes().await
-        }
-        async fn daemon_generation(&self) -> Result<u64, StoreError> {
-            self.inner.daemon_generation().await
-        }
-        async fn register_sinks(&self, sinks: &[String]) -> Result<(), StoreError> {
+    impl Outbox for Odd {
+        async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
             self.inner.register_sinks(sinks).await
         }
         async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-            self.inner.pending(sink, limit).await
+            let pending = self.inner.pending(sink, limit).await?;
+            let last_word = self.last_word.lock().unwrap().take();
+            if let Some(stop) = last_word {
+                let records = vec![Record::default()];
+                self.inner.commit(Batch { records, ..Batch::default() }).await?;
+                stop.cancel();
+            }
+            Ok(pending)
         }
         async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
             self.inner.event(seq).await
         }
         async fn delivered(&self, sink: &str, through: u64, at: Timestamp) -> Result<(), StoreError> {
             let forgotten = {
-                let mut fails = self.fails.lock().unwrap();
-                let now = *fails > 0;
-                *fails = fails.saturating_sub(1);
+                let mut forgets = self.forgets.lock().unwrap();
+                let now = *forgets > 0;
+                *forgets = forgets.saturating_sub(1);
                 now
             };
             if forgotten {
@@ -465,24 +442,67 @@ mod relaying {
             }
             self.inner.delivered(sink, through, at).await
         }
-        async fn failed(&self, sink: &str, seq: u64, error: &str, at: Timestamp) -> Result<(), StoreError> {
-            self.inner.failed(sink, seq, error, at).await
+        async fn waiting(
+            &self,
+            sink: &str,
+            except: &[String],
+            limit: u32,
+        ) -> Result<Vec<Waiting>, StoreError> {
+            self.inner.waiting(sink, except, limit).await
         }
-        async fn close(&self) {}
+        async fn settle(&self, settlement: Settlement) -> Result<u64, StoreError> {
+            self.inner.settle(settlement).await
+        }
+        async fn sink(&self, name: &str) -> Result<SinkMemory, StoreError> {
+            self.inner.sink(name).await
+        }
+        async fn sinks(&self) -> Result<Vec<SinkStatus>, StoreError> {
+            self.inner.sinks().await
+        }
+        async fn deliveries(
+            &self,
+            sink: &str,
+            stands: Stands,
+            after: u64,
+            limit: u32,
+        ) -> Result<Vec<DeliveryStatus>, StoreError> {
+            self.inner.deliveries(sink, stands, after, limit).await
+        }
+        async fn requeue(
+            &self,
+            sink: &str,
+            what: Requeue,
+            after: u64,
+        ) -> Result<(u64, Option<u64>), StoreError> {
+            self.inner.requeue(sink, what, after).await
+        }
     }
 
     #[tokio::test]
     async fn what_the_store_could_not_note_is_not_delivered_again() {
-        let store = Arc::new(Forgetful { inner: MemoryStore::new(), fails: Mutex::new(3) });
+        let (forgets, last_word) = (Mutex::new(3), Mutex::default());
+        let store = Arc::new(Odd { inner: MemoryStore::new(), forgets, last_word });
         store.register_sinks(&sinks(&["told"])).await.unwrap();
         let records = (0..600).map(daemon_record).collect();
-        store.commit(Batch { records, ..Batch::default() }).await.unwrap();
+        store.inner.commit(Batch { records, ..Batch::default() }).await.unwrap();
         let (told, stop) = (Told::new("told", Vec::new()), CancellationToken::new());
         stop.cancel();
-        let (clock, wake) = (Arc::new(SystemClock::start()), watch::channel(0).1);
-        relay::run_paced(Arc::clone(&store), told.clone(), clock, wake, stop, FAST).await.unwrap();
+        let (clock, committed) = (Arc::new(SystemClock::start()), watch::channel(0).0);
+        relay::run_paced(Arc::clone(&store), told.clone(), clock, committed, stop, FAST).await.unwrap();
         assert_eq!(told.taken(), (1..=600).collect::<Vec<_>>());
         assert!(store.pending("told", 10).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_said_between_the_last_look_and_the_stop_leaves() {
+        let stop = CancellationToken::new();
+        let (forgets, last_word) = (Mutex::default(), Mutex::new(Some(stop.clone())));
+        let store = Arc::new(Odd { inner: MemoryStore::new(), forgets, last_word });
+        store.register_sinks(&sinks(&["told"])).await.unwrap();
+        let (told, committed) = (Told::new("told", Vec::new()), watch::channel(0).0);
+        let clock = Arc::new(SystemClock::start());
+        relay::run_paced(Arc::clone(&store), told.clone(), clock, committed, stop, FAST).await.unwrap();
+        assert_eq!(told.taken(), [1]);
     }
 
     #[tokio::test]
@@ -494,15 +514,19 @@ mod relaying {
         let talk = async {
             told.has(5).await;
             world.say(1).await;
-            told.has(6).await;
+            // And what there is to say of the stuck one.
+            told.has(7).await;
             world.stop.cancel();
         };
         let stuck_relay = tokio::time::timeout(Duration::from_millis(300), world.relay(stuck.clone()));
         let (ended, late, ()) = tokio::join!(world.relay(told.clone()), stuck_relay, talk);
         ended.unwrap();
         assert!(late.is_err(), "a relay ends only when everything has left");
-        assert_eq!(told.taken(), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(world.store.pending("stuck", 10).await.unwrap().len(), 6);
+        assert_eq!(told.taken(), [1, 2, 3, 4, 5, 6, 7]);
+        let waiting = world.store.pending("stuck", 10).await.unwrap();
+        assert_eq!(waiting.len(), 7);
+        let failing: Record = serde_json::from_str(&waiting[6].json).unwrap();
+        assert_eq!((failing.event.as_str(), failing.sink.as_deref()), ("sink.failing", Some("stuck")));
     }
 
     #[tokio::test]

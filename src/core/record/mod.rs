@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::event::{
-    Attention, DaemonEvent, Level, NumberChange, OrderEvent, ScopeEvent, ScopeKey, WindowEnd, WindowFacts,
+    Attention, DaemonEvent, Level, NumberChange, OrderEvent, ScopeEvent, ScopeKey, SinkCondition, SinkEvent,
+    WindowEnd, WindowFacts,
 };
 use super::message;
 use super::order::Stream;
@@ -137,6 +138,10 @@ record! {
     removed: u64,
     /// Orders changed.
     changed: u64,
+    /// The sink that it is about.
+    sink: String,
+    /// The id of the event that it is about.
+    about: String,
     /// The order's, scope's or daemon's generation.
     generation: u64,
 }
@@ -423,6 +428,40 @@ pub fn of_daemon(event: &DaemonEvent, place: (u64, usize), now: Timestamp) -> Re
     }
     record.message = message::of_daemon(event);
     record
+}
+
+/// The record of a sink's event.
+pub fn of_sink(sink: &str, event: &SinkEvent, place: (u64, usize), now: Timestamp) -> Record {
+    let (generation, n) = place;
+    let stream = sink_stream(sink).to_string();
+    let mut record = new(event.name(), event.level(), &stream, generation, n, now);
+    record.sink = Some(sink.to_owned());
+    match event {
+        SinkEvent::Failing { reason, retry_after } => {
+            record.condition = Some(SinkCondition::Failing.as_str().to_owned());
+            record.reason = Some(reason.clone());
+            record.retry_after_s = Some(retry_after.as_secs());
+        }
+        SinkEvent::Disabled { reason } => {
+            record.condition = Some(SinkCondition::Disabled.as_str().to_owned());
+            record.reason = Some(reason.clone());
+        }
+        SinkEvent::Recovered { condition, duration } => {
+            record.condition = Some(condition.as_str().to_owned());
+            record.duration_s = Some(duration.as_secs());
+        }
+        SinkEvent::Dead { about, reason, .. } => {
+            record.about = Some(about.clone());
+            record.reason = Some(reason.clone());
+        }
+    }
+    record.message = message::of_sink(sink, event);
+    record
+}
+
+/// The stream of a sink's own events.
+pub fn sink_stream(sink: &str) -> Stream {
+    Stream::of(&["sink", sink])
 }
 
 fn new(event: &str, level: Level, stream: &str, generation: u64, n: usize, now: Timestamp) -> Record {

@@ -6,9 +6,11 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::error;
+use super::outbox::ChosenRow;
 use super::rows::{EventRow, ListRow, LookedRow, NumberRow, OrderRow, ScopeRow, TransitionRow, signed};
 use crate::core::order::Stream;
-use crate::core::record::Record;
+use crate::core::record::{DAEMON_STREAM, Record};
+use crate::store::outbox::{Registration, Takes};
 use crate::store::{Batch, Change, Committed, StoreError};
 
 /// Rows in one statement: the gain is had by then (a batch of 500 is eight times as fast as single rows), and the JSON stays at a few
@@ -73,7 +75,19 @@ const INSERT_EVENTS: &str = "
 
 const INSERT_DELIVERIES: &str = "
     INSERT INTO deliveries (sink, seq)
-    SELECT sinks.name, events.seq FROM sinks CROSS JOIN events WHERE events.seq > ?1";
+    SELECT sinks.name, events.seq FROM sinks CROSS JOIN events WHERE sinks.chooses = 0 AND events.seq > ?1";
+
+const TAKE_SINK_SEQS: &str =
+    "UPDATE sinks SET last_sink_seq = last_sink_seq + ?2 WHERE name = ?1 RETURNING last_sink_seq";
+
+pub(super) const INSERT_CHOSEN: &str = "
+    INSERT INTO deliveries (sink, seq, stream, sink_seq)
+    SELECT ?1, value ->> '$.seq', value ->> '$.stream', value ->> '$.sink_seq' FROM json_each(?2)";
+
+const SAID: &str = "SELECT value FROM meta WHERE key = 'daemon_generation'";
+
+const SAID_OF_SCOPE: &str = "
+    SELECT memory ->> '$.generation' FROM scopes WHERE provider = ?1 AND account = ?2 AND region = ?3";
 
 const INSERT_TRANSITIONS: &str = "
     INSERT INTO transitions (stream, generation, n, event, number, from_word, to_word, raw, reason, at, observed_after)
@@ -88,7 +102,7 @@ const UPSERT_SCOPES: &str = "
     FROM json_each(?1) WHERE true
     ON CONFLICT (provider, account, region) DO UPDATE SET memory = excluded.memory";
 
-const SET_DAEMON_GENERATION: &str = "UPDATE meta SET value = ?1 WHERE key = 'daemon_generation'";
+const SET_DAEMON_GENERATION: &str = "UPDATE meta SET value = max(value, ?1) WHERE key = 'daemon_generation'";
 
 /// The statements over tables that grow, for the test of their plans.
 #[cfg(test)]
@@ -101,14 +115,20 @@ pub(super) const STATEMENTS: &[&str] = &[
     TAKE_SEQS,
     INSERT_EVENTS,
     INSERT_DELIVERIES,
+    INSERT_CHOSEN,
     INSERT_TRANSITIONS,
     UPSERT_SCOPES,
     SET_DAEMON_GENERATION,
 ];
 
 /// Writes a batch inside the transaction that `conn` is in.
-pub(super) async fn write(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Committed, StoreError> {
+pub(super) async fn write(
+    conn: &mut SqliteConnection,
+    mut batch: Batch,
+    sinks: &[Registration],
+) -> Result<Committed, StoreError> {
     write_lists(conn, &batch).await?;
+    drop_what_was_said(conn, &mut batch).await?;
     // The last look of an order is the one that counts; and sorted, neighbours in the tree come one after the other.
     let looked: BTreeMap<_, _> = batch.looked.iter().map(|(stream, looked)| (*stream, looked)).collect();
     let looked: Vec<_> = looked.into_iter().map(|(stream, looked)| LookedRow::new(stream, looked)).collect();
@@ -128,7 +148,7 @@ pub(super) async fn write(conn: &mut SqliteConnection, mut batch: Batch) -> Resu
     each_chunk(conn, INSERT_TRANSITIONS, &transitions).await?;
 
     let records = batch.changes.into_iter().flat_map(|change| change.records).chain(batch.records).collect();
-    let last_seq = write_records(conn, records).await?;
+    let last_seq = write_records(conn, records, sinks).await?;
 
     let scopes: Vec<_> = batch
         .scopes
@@ -243,7 +263,11 @@ struct KeptNumbers<'a> {
 }
 
 /// Gives the records their places and writes them with a delivery for each sink; answers the store's last `seq`.
-async fn write_records(conn: &mut SqliteConnection, mut records: Vec<Record>) -> Result<u64, StoreError> {
+pub(super) async fn write_records(
+    conn: &mut SqliteConnection,
+    mut records: Vec<Record>,
+    sinks: &[Registration],
+) -> Result<u64, StoreError> {
     let count = records.len() as u64;
     let last: i64 = sqlx::query_scalar(TAKE_SEQS)
         .bind(signed(count))
@@ -263,7 +287,63 @@ async fn write_records(conn: &mut SqliteConnection, mut records: Vec<Record>) ->
     each_chunk(conn, INSERT_EVENTS, &rows).await?;
     let deliveries = sqlx::query(INSERT_DELIVERIES).bind(signed(before));
     deliveries.execute(&mut *conn).await.map_err(error::in_use)?;
+    for sink in sinks {
+        let Takes::Chosen { filter, .. } = &sink.takes else { continue };
+        let wanted: Vec<(u64, &Record)> =
+            records.iter().filter(|record| filter.wants(&sink.name, record)).map(|r| (r.seq, r)).collect();
+        for rows in chosen(conn, &sink.name, &wanted).await?.chunks(ROWS_PER_STATEMENT) {
+            let query = sqlx::query(INSERT_CHOSEN).bind(&sink.name).bind(as_json(rows)?);
+            query.execute(&mut *conn).await.map_err(error::in_use)?;
+        }
+    }
     Ok(last)
+}
+
+/// The rows of events that a sink wants, each with the next place among the sink's own.
+pub(super) async fn chosen(
+    conn: &mut SqliteConnection,
+    sink: &str,
+    wanted: &[(u64, &Record)],
+) -> Result<Vec<ChosenRow>, StoreError> {
+    let count = wanted.len() as u64;
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let query = sqlx::query_scalar::<_, i64>(TAKE_SINK_SEQS).bind(sink).bind(signed(count));
+    let last = query.fetch_one(&mut *conn).await.map_err(error::in_use)?;
+    let last = u64::try_from(last).map_err(|bad| error::unreadable("the last sink_seq", &bad))?;
+    let places = last.saturating_sub(count) + 1..;
+    let row = |((seq, record), sink_seq): (&(u64, &Record), u64)| ChosenRow {
+        seq: *seq,
+        stream: record.stream().to_owned(),
+        sink_seq,
+    };
+    Ok(wanted.iter().zip(places).map(row).collect())
+}
+
+/// Takes out of a batch what the daemon and scopes have said already: a batch whose commit was not heard of comes twice.
+async fn drop_what_was_said(conn: &mut SqliteConnection, batch: &mut Batch) -> Result<(), StoreError> {
+    if batch.records.is_empty() {
+        return Ok(());
+    }
+    let mut said: HashMap<String, u64> = HashMap::new();
+    let generation: i64 = sqlx::query_scalar(SAID).fetch_one(&mut *conn).await.map_err(error::in_use)?;
+    said.insert(DAEMON_STREAM.to_owned(), u64::try_from(generation).unwrap_or_default());
+    for (key, _) in &batch.scopes {
+        let query = sqlx::query_scalar::<_, i64>(SAID_OF_SCOPE)
+            .bind(key.provider.as_str())
+            .bind(&key.account)
+            .bind(&key.region);
+        if let Some(generation) = query.fetch_optional(&mut *conn).await.map_err(error::in_use)? {
+            said.insert(key.stream().to_string(), u64::try_from(generation).unwrap_or_default());
+        }
+    }
+    let is_new = |record: &Record| match (said.get(record.stream()), record.generation) {
+        (Some(said), Some(generation)) => generation > *said,
+        (None, _) | (_, None) => true,
+    };
+    batch.records.retain(is_new);
+    Ok(())
 }
 
 /// Runs a statement over rows, a bounded number at a time.

@@ -8,12 +8,14 @@
 mod commit;
 mod error;
 mod open;
+mod outbox;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::SqlitePool;
@@ -23,12 +25,12 @@ use self::rows::SharedTerms;
 pub use self::rows::Transition;
 use self::writer::Writer;
 use super::lock::{Lock, StoreFile};
-use super::{Batch, Committed, Delivery, LAST_ERROR_MAX, Scheduled, Store, StoreError};
+use super::outbox::Registration;
+use super::{Batch, Committed, Scheduled, Store, StoreError};
 use crate::core::event::ScopeKey;
 use crate::core::order::{OrderKey, Stream};
 use crate::core::scope::ScopeMemory;
 use crate::core::state::Order;
-use crate::core::time::Timestamp;
 
 /// Readers at once: the daemon's own and one for whoever asks about it; each is a thread.
 const READERS: u32 = 2;
@@ -58,33 +60,21 @@ const KEYS_OF_LIST: &str = "
     SELECT provider, account, region, id FROM orders
     WHERE tracked = 1 AND list = ?3 AND stream > ?1 ORDER BY stream LIMIT ?2";
 
-const EVENT: &str = "SELECT record FROM events WHERE seq = ?1";
-
-const PENDING: &str = "
-    SELECT events.seq, events.record FROM deliveries CROSS JOIN events ON events.seq = deliveries.seq
-    WHERE deliveries.sink = ?1 AND deliveries.state = 'pending' ORDER BY deliveries.seq LIMIT ?2";
-
-const DELIVERED: &str = "
-    UPDATE deliveries SET state = 'delivered', updated_at = ?3
-    WHERE sink = ?1 AND state = 'pending' AND seq <= ?2";
-
-const FAILED: &str = "
-    UPDATE deliveries SET attempts = attempts + 1, last_error = ?3, updated_at = ?4
-    WHERE sink = ?1 AND seq = ?2 AND state = 'pending'";
-
 const HISTORY: &str = "
     SELECT generation, event, number, from_word, to_word, raw, reason, at, observed_after FROM transitions
     WHERE stream = ?1 ORDER BY generation DESC, n DESC LIMIT ?2";
 
 /// The statements over tables that grow, for the test of their plans.
 #[cfg(test)]
-const STATEMENTS: &[&str] = &[LOAD, SCHEDULE, KEYS_OF_LIST, PENDING, DELIVERED, FAILED, HISTORY];
+const STATEMENTS: &[&str] = &[LOAD, SCHEDULE, KEYS_OF_LIST, HISTORY];
 
 /// The store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    /// The sinks that events go to.
+    registered: Mutex<Arc<Vec<Registration>>>,
     file: StoreFile,
     _lock: Lock,
 }
@@ -108,6 +98,7 @@ impl SqliteStore {
                     .max_lifetime(None)
                     .test_before_acquire(false)
                     .connect_lazy_with(open::reader_options(&path)),
+                registered: Mutex::default(),
                 file: StoreFile::held(path)?,
                 _lock: lock,
             }),
@@ -123,6 +114,14 @@ impl SqliteStore {
         let query = sqlx::query(HISTORY).bind(stream.to_string()).bind(limit);
         let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
         rows.iter().map(rows::transition).collect()
+    }
+
+    fn registered(&self) -> Arc<Vec<Registration>> {
+        Arc::clone(&self.registered.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set_registered(&self, sinks: Vec<Registration>) {
+        *self.registered.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(sinks);
     }
 
     async fn page(
@@ -145,7 +144,7 @@ impl Store for SqliteStore {
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
         self.file.check()?;
         let mut writing = self.writer.begin().await?;
-        let committed = commit::write(writing.conn(), batch).await?;
+        let committed = commit::write(writing.conn(), batch, &self.registered()).await?;
         writing.commit().await?;
         Ok(committed)
     }
@@ -203,59 +202,6 @@ impl Store for SqliteStore {
             .await
             .map_err(error::in_use)?;
         rows::unsigned(&row, "value")
-    }
-
-    async fn register_sinks(&self, sinks: &[String]) -> Result<(), StoreError> {
-        let names = commit::as_json(sinks)?;
-        let mut writing = self.writer.begin().await?;
-        // The deliveries of a sink that is dropped go with it.
-        for sql in [
-            "DELETE FROM sinks WHERE name NOT IN (SELECT value FROM json_each(?1))",
-            "INSERT INTO sinks (name) SELECT value FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING",
-        ] {
-            sqlx::query(sql).bind(&names).execute(writing.conn()).await.map_err(error::in_use)?;
-        }
-        writing.commit().await
-    }
-
-    async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        let query = sqlx::query(PENDING).bind(sink).bind(limit);
-        let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
-        rows.iter()
-            .map(|row| Ok(Delivery { seq: rows::unsigned(row, "seq")?, json: rows::get(row, "record")? }))
-            .collect()
-    }
-
-    async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
-        let query = sqlx::query(EVENT).bind(rows::signed(seq));
-        let row = query.fetch_optional(&self.readers).await.map_err(error::in_use)?;
-        row.map(|row| Ok(Delivery { seq, json: rows::get(&row, "record")? })).transpose()
-    }
-
-    async fn delivered(&self, sink: &str, through: u64, at: Timestamp) -> Result<(), StoreError> {
-        let mut writing = self.writer.begin().await?;
-        sqlx::query(DELIVERED)
-            .bind(sink)
-            .bind(rows::signed(through))
-            .bind(at.as_millis())
-            .execute(writing.conn())
-            .await
-            .map_err(error::in_use)?;
-        writing.commit().await
-    }
-
-    async fn failed(&self, sink: &str, seq: u64, error: &str, at: Timestamp) -> Result<(), StoreError> {
-        let kept: String = error.chars().take(LAST_ERROR_MAX).collect();
-        let mut writing = self.writer.begin().await?;
-        sqlx::query(FAILED)
-            .bind(sink)
-            .bind(rows::signed(seq))
-            .bind(kept)
-            .bind(at.as_millis())
-            .execute(writing.conn())
-            .await
-            .map_err(error::in_use)?;
-        writing.commit().await
     }
 
     async fn close(&self) {

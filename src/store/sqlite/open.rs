@@ -32,18 +32,29 @@ const AUTOCHECKPOINT_PAGES: u32 = 4000;
 const LOG_SIZE_LIMIT: u32 = 64 * 1024 * 1024;
 
 /// The tables that must be there once all migrations are applied.
-const TABLES: [&str; 9] =
-    ["meta", "lists", "orders", "numbers", "transitions", "events", "sinks", "deliveries", "scopes"];
+const TABLES: [&str; 10] = [
+    "meta",
+    "lists",
+    "orders",
+    "numbers",
+    "transitions",
+    "events",
+    "sinks",
+    "sink_generations",
+    "deliveries",
+    "scopes",
+];
 
 /// The migrations, oldest first.
 fn migrator() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "initial".into(),
-        MigrationType::Simple,
-        include_str!("../../../migrations/sqlite/0001_initial.sql").into_sql_str(),
-        false,
-    )])
+    let all = [
+        (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
+        (2, "webhooks", include_str!("../../../migrations/sqlite/0002_webhooks.sql")),
+    ];
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(all.map(migration).to_vec())
 }
 
 /// How the writer connects.

@@ -293,7 +293,8 @@ pub(super) fn unsigned(row: &SqliteRow, column: &str) -> Result<u64, StoreError>
     u64::try_from(value).map_err(|bad| error::unreadable(column, &bad))
 }
 
-fn time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+/// Reads a time in milliseconds.
+pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
     Ok(get::<Option<i64>>(row, column)?.map(Timestamp::from_millis))
 }
 

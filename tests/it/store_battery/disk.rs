@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use claimwatch::core::order::Provider;
 use claimwatch::core::record::Record;
+use claimwatch::store::outbox::Outbox as _;
 use claimwatch::store::sqlite::SqliteStore;
 use claimwatch::store::{Batch, Store, StoreError};
 

@@ -10,6 +10,7 @@ use claimwatch::core::record::{self, Record};
 use claimwatch::core::state::{Cause, CauseBasis, ClaimedBefore, Number, Order, Place, Status};
 use claimwatch::core::time::Timestamp;
 use claimwatch::core::window::{Closed, Outcome, Window, WindowBasis, WindowState};
+use claimwatch::store::outbox::{Failed, Registration, Settlement, Takes};
 use claimwatch::store::{Change, ListRow};
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -67,8 +68,16 @@ pub(crate) fn daemon_record(generation: u64) -> Record {
     }
 }
 
-pub(crate) fn sinks(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
+/// Sinks that get everything.
+pub(crate) fn sinks(names: &[&str]) -> Vec<Registration> {
+    let everything = |name: &&str| Registration { name: (*name).to_owned(), takes: Takes::Everything };
+    names.iter().map(everything).collect()
+}
+
+/// A settlement in which a sink did not take one event.
+pub(crate) fn refusal(sink: &str, seq: u64, error: &str, seconds: i64) -> Settlement {
+    let failed = vec![Failed { seq, error: error.to_owned(), strikes: 0, dead: false }];
+    Settlement { failed, ..Settlement::of(sink, at(seconds)) }
 }
 
 /// A number in every shape that it can have.

@@ -20,12 +20,13 @@ use claimwatch::core::state::{
 use claimwatch::core::sweep::{Length, Unfinished};
 use claimwatch::core::time::Timestamp;
 use claimwatch::store::memory::MemoryStore;
+use claimwatch::store::outbox::Outbox;
 use claimwatch::store::sqlite::SqliteStore;
 use claimwatch::store::{Batch, Change, ListRow, Store, StoreError};
-use made::{at, change, daemon_record, list, numbers, order, sinks};
+use made::{at, change, daemon_record, list, numbers, order, refusal, sinks};
 
 /// Stores orders for the first time; they come back as they are stored.
-async fn put<S: Store>(store: &S, list: &ListRow, orders: Vec<Order>, records: usize) -> Vec<Order> {
+async fn put<S: Store + Outbox>(store: &S, list: &ListRow, orders: Vec<Order>, records: usize) -> Vec<Order> {
     let changes: Vec<Change> = orders.iter().map(|order| change(order, records)).collect();
     let stored = changes.iter().map(|change| change.order.clone()).collect();
     let batch = Batch { lists: vec![list.clone()], changes, ..Batch::default() };
@@ -33,17 +34,17 @@ async fn put<S: Store>(store: &S, list: &ListRow, orders: Vec<Order>, records: u
     stored
 }
 
-async fn load_one<S: Store>(store: &S, stream: Stream) -> Order {
+async fn load_one<S: Store + Outbox>(store: &S, stream: Stream) -> Order {
     let mut found = store.load(&[stream]).await.unwrap();
     assert_eq!(found.len(), 1);
     found.remove(0)
 }
 
-async fn pending_seqs<S: Store>(store: &S, sink: &str) -> Vec<u64> {
+async fn pending_seqs<S: Store + Outbox>(store: &S, sink: &str) -> Vec<u64> {
     store.pending(sink, 1000).await.unwrap().into_iter().map(|delivery| delivery.seq).collect()
 }
 
-async fn keeps_every_shape_of_an_order<S: Store>(store: S) {
+async fn keeps_every_shape_of_an_order<S: Store + Outbox>(store: S) {
     let list = list("emea", "h1");
     let mut chime = order(Provider::Chime, "c", &list);
     chime.state.numbers = numbers();
@@ -83,7 +84,7 @@ async fn keeps_every_shape_of_an_order<S: Store>(store: S) {
     assert_eq!(store.load(&[order(Provider::Chime, "other", &list).stream()]).await.unwrap(), []);
 }
 
-async fn an_order_that_moved_on_is_left_alone<S: Store>(store: S) {
+async fn an_order_that_moved_on_is_left_alone<S: Store + Outbox>(store: S) {
     let list = list("emea", "h1");
     store.register_sinks(&sinks(&["log"])).await.unwrap();
     let stored =
@@ -108,7 +109,7 @@ async fn an_order_that_moved_on_is_left_alone<S: Store>(store: S) {
     assert!(said[2].json.contains(&id), "{}", said[2].json);
 }
 
-async fn several_steps_of_one_order_fit_in_a_batch<S: Store>(store: S) {
+async fn several_steps_of_one_order_fit_in_a_batch<S: Store + Outbox>(store: S) {
     let list = list("emea", "h1");
     let first = change(&order(Provider::Chime, "a", &list), 1);
     let mut second = change(&first.order, 1);
@@ -121,7 +122,7 @@ async fn several_steps_of_one_order_fit_in_a_batch<S: Store>(store: S) {
     assert_eq!(load_one(&store, expected.stream()).await, expected);
 }
 
-async fn numbers_that_are_gone_are_removed<S: Store>(store: S) {
+async fn numbers_that_are_gone_are_removed<S: Store + Outbox>(store: S) {
     let list = list("emea", "h1");
     let mut first = order(Provider::Connect, "a", &list);
     first.state.numbers = BTreeMap::from([(String::new(), Number::default())]);
@@ -136,7 +137,7 @@ async fn numbers_that_are_gone_are_removed<S: Store>(store: S) {
     assert_eq!(load_one(&store, stored[1].stream()).await, stored[1]);
 }
 
-async fn seq_has_no_gap_and_is_in_the_record<S: Store>(store: S) {
+async fn seq_has_no_gap_and_is_in_the_record<S: Store + Outbox>(store: S) {
     let list = list("emea", "h1");
     store.register_sinks(&sinks(&["log"])).await.unwrap();
     assert_eq!(store.commit(Batch::default()).await.unwrap().last_seq, 0);
@@ -160,7 +161,7 @@ async fn seq_has_no_gap_and_is_in_the_record<S: Store>(store: S) {
     assert_eq!(last, Record { seq: 4, ..daemon_record(1) });
 }
 
-async fn each_sink_gets_what_came_after_it<S: Store>(store: S) {
+async fn each_sink_gets_what_came_after_it<S: Store + Outbox>(store: S) {
     let list = list("emea", "h1");
     store.register_sinks(&sinks(&["log"])).await.unwrap();
     let a = put(&store, &list, vec![order(Provider::Chime, "a", &list)], 3).await;
@@ -169,7 +170,7 @@ async fn each_sink_gets_what_came_after_it<S: Store>(store: S) {
     assert_eq!(pending_seqs(&store, "log").await, [1, 2, 3, 4, 5]);
     assert_eq!(pending_seqs(&store, "file").await, [4, 5]);
     store.delivered("log", 3, at(1)).await.unwrap();
-    store.failed("log", 4, &"x".repeat(10_000), at(2)).await.unwrap();
+    store.settle(refusal("log", 4, &"x".repeat(10_000), 2)).await.unwrap();
     assert_eq!(pending_seqs(&store, "log").await, [4, 5]);
     assert_eq!(pending_seqs(&store, "file").await, [4, 5]);
     assert_eq!(store.pending("log", 1).await.unwrap().len(), 1);
@@ -181,7 +182,7 @@ async fn each_sink_gets_what_came_after_it<S: Store>(store: S) {
     assert!(pending_seqs(&store, "nobody").await.is_empty());
 }
 
-async fn tracked_orders_come_in_pages<S: Store>(store: S) {
+async fn tracked_orders_come_in_pages<S: Store + Outbox>(store: S) {
     let (emea, apac) = (list("emea", "h1"), list("apac", "h2"));
     let ids: Vec<String> = (0..7).map(|n| format!("id{n}")).collect();
     let in_emea = ids.iter().map(|id| order(Provider::Chime, id, &emea)).collect();
@@ -212,7 +213,7 @@ async fn tracked_orders_come_in_pages<S: Store>(store: S) {
     assert_eq!(load_one(&store, kept.stream()).await, kept);
 }
 
-async fn terms_are_the_lists_and_outlive_it<S: Store>(store: S) {
+async fn terms_are_the_lists_and_outlive_it<S: Store + Outbox>(store: S) {
     let (old, new) = (list("emea", "h1"), list("emea", "h2"));
     let stored = put(&store, &old, vec![order(Provider::Chime, "a", &old)], 0).await;
     assert_eq!(store.lists().await.unwrap(), [("emea".to_owned(), "h1".to_owned())]);
@@ -226,7 +227,7 @@ async fn terms_are_the_lists_and_outlive_it<S: Store>(store: S) {
     assert_eq!(store.lists().await.unwrap(), [("emea".to_owned(), "h1".to_owned())]);
 }
 
-async fn a_batch_that_fails_leaves_nothing<S: Store>(store: S) {
+async fn a_batch_that_fails_leaves_nothing<S: Store + Outbox>(store: S) {
     let known = list("emea", "h1");
     store.register_sinks(&sinks(&["log"])).await.unwrap();
     let stored = put(&store, &known, vec![order(Provider::Chime, "a", &known)], 1).await;
@@ -250,7 +251,7 @@ async fn a_batch_that_fails_leaves_nothing<S: Store>(store: S) {
     assert_eq!(committed.unwrap().last_seq, 2);
 }
 
-async fn looks_are_kept_without_a_generation<S: Store>(store: S) {
+async fn looks_are_kept_without_a_generation<S: Store + Outbox>(store: S) {
     let list = list("emea", "h1");
     let orders = vec![order(Provider::Chime, "a", &list), order(Provider::Chime, "b", &list)];
     let stored = put(&store, &list, orders, 0).await;
@@ -270,7 +271,7 @@ async fn looks_are_kept_without_a_generation<S: Store>(store: S) {
     assert_eq!(store.load(&[nobody]).await.unwrap(), []);
 }
 
-async fn scopes_are_remembered<S: Store>(store: S) {
+async fn scopes_are_remembered<S: Store + Outbox>(store: S) {
     let key = |account: &str| ScopeKey {
         provider: Provider::Connect,
         account: account.to_owned(),

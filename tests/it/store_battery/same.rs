@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use claimwatch::core::order::{Provider, Stream};
 use claimwatch::core::state::{Looked, Number, Order};
 use claimwatch::store::memory::MemoryStore;
+use claimwatch::store::outbox::{Delivery, Outbox};
 use claimwatch::store::sqlite::SqliteStore;
-use claimwatch::store::{Batch, Change, Committed, Delivery, Scheduled, Store};
+use claimwatch::store::{Batch, Change, Committed, Scheduled, Store};
 use proptest::prelude::*;
 
-use super::made::{at, change, daemon_record, list, numbers, order, sinks};
+use super::made::{at, change, daemon_record, list, numbers, order, refusal, sinks};
 
 /// Orders that the steps play with: few, so that they meet.
 const ORDERS: usize = 4;
@@ -91,7 +92,7 @@ struct Shown {
     generation: u64,
 }
 
-async fn shown<S: Store>(store: &S, streams: &[Stream]) -> Shown {
+async fn shown<S: Store + Outbox>(store: &S, streams: &[Stream]) -> Shown {
     let mut orders = store.load(streams).await.unwrap();
     orders.sort_by_key(Order::stream);
     let mut pending = Vec::new();
@@ -145,7 +146,7 @@ fn batch(step: &Step, known: &BTreeMap<usize, u64>, daemon: u64) -> Batch {
     }
 }
 
-async fn apply<S: Store>(
+async fn apply<S: Store + Outbox>(
     store: &S,
     step: &Step,
     known: &BTreeMap<usize, u64>,
@@ -156,7 +157,7 @@ async fn apply<S: Store>(
         Step::Commit { .. } => return store.commit(batch(step, known, daemon)).await.ok(),
         Step::Register(names) => store.register_sinks(&sinks(names)).await.unwrap(),
         Step::Delivered(sink, through) => store.delivered(sink, *through, at(1)).await.unwrap(),
-        Step::Failed(sink, seq) => store.failed(sink, *seq, "no", at(1)).await.unwrap(),
+        Step::Failed(sink, seq) => drop(store.settle(refusal(sink, *seq, "no", 1)).await.unwrap()),
     }
     None
 }

@@ -29,6 +29,7 @@ use crate::daemon::lists::Applier;
 use crate::provider::{Ask, AskPage, Look};
 use crate::store::Store as _;
 use crate::store::memory::MemoryStore;
+use crate::store::outbox::{Outbox as _, Registration, Takes};
 
 const MAIN: &str = "[store]\nurl = \"sqlite:///nowhere/claimwatch.db\"\n[watch]\ndirs = [\"watch.d\"]\n[account.a]\nregion = \"eu-west-2\"\n";
 const NUMBER: &str = "+442079460123";
@@ -175,7 +176,8 @@ impl House {
         let loaded = config::load(&Sources { path, environment: std::collections::BTreeMap::new(), now });
         let clock = Arc::new(TestClock::at(now));
         let store = Arc::new(MemoryStore::new());
-        store.register_sinks(&["log".to_owned()]).await.unwrap();
+        let log = Registration { name: "log".to_owned(), takes: Takes::Everything };
+        store.register_sinks(&[log]).await.unwrap();
         let world = World {
             clock: Arc::clone(&clock),
             answers: Mutex::new(Box::new(answers)),

@@ -1,16 +1,18 @@
 //! The store of simulations: the same semantics as on disk, and nothing survives the process.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod outbox;
+
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Batch, Change, Committed, Delivery, Scheduled, Store, StoreError};
+use super::outbox::Registration;
+use super::{Batch, Change, Committed, Scheduled, Store, StoreError};
 use crate::core::event::ScopeKey;
 use crate::core::order::{ListTerms, OrderKey, Stream};
-use crate::core::record::Record;
+use crate::core::record::{DAEMON_STREAM, Record};
 use crate::core::scope::ScopeMemory;
 use crate::core::state::Order;
-use crate::core::time::Timestamp;
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -25,8 +27,10 @@ struct Inner {
     last_seq: u64,
     daemon_generation: u64,
     events: BTreeMap<u64, String>,
-    /// What each sink has not got.
-    pending: BTreeMap<String, BTreeSet<u64>>,
+    registered: Vec<Registration>,
+    sinks: BTreeMap<String, outbox::Queue>,
+    /// The queues' counters of sinks that are gone.
+    gone: BTreeMap<String, (u64, u64)>,
     scopes: BTreeMap<ScopeKey, ScopeMemory>,
 }
 
@@ -56,6 +60,7 @@ impl MemoryStore {
 impl Inner {
     fn commit(&mut self, batch: Batch) -> Result<Committed, StoreError> {
         let (applied, superseded) = self.judge(&batch)?;
+        let said_before: Vec<bool> = batch.records.iter().map(|record| self.was_said(record)).collect();
         for list in batch.lists {
             let stored =
                 List { terms: Arc::clone(&list.terms), content_hash: list.content_hash, in_force: true };
@@ -78,12 +83,13 @@ impl Inner {
                 self.orders.insert(change.order.stream(), change.order);
             }
         }
-        records.extend(batch.records);
+        let new = batch.records.into_iter().zip(said_before).filter(|(_, before)| !before);
+        records.extend(new.map(|(record, _)| record));
         for record in records {
             self.say(record)?;
         }
         self.scopes.extend(batch.scopes);
-        self.daemon_generation = batch.daemon_generation.unwrap_or(self.daemon_generation);
+        self.daemon_generation = self.daemon_generation.max(batch.daemon_generation.unwrap_or_default());
         Ok(Committed { superseded, last_seq: self.last_seq })
     }
 
@@ -116,10 +122,20 @@ impl Inner {
         let json = serde_json::to_string(&record).map_err(|error| StoreError::Failing(Box::new(error)))?;
         self.last_seq = record.seq;
         self.events.insert(record.seq, json);
-        for waiting in self.pending.values_mut() {
-            waiting.insert(record.seq);
-        }
+        self.queue(&record);
         Ok(())
+    }
+
+    /// Whether a record of the daemon or of a scope came before.
+    fn was_said(&self, record: &Record) -> bool {
+        let stream = record.stream();
+        let said = if stream == DAEMON_STREAM {
+            Some(self.daemon_generation)
+        } else {
+            let mut scopes = self.scopes.iter();
+            scopes.find(|(key, _)| key.stream().to_string() == stream).map(|(_, memory)| memory.generation)
+        };
+        said.zip(record.generation).is_some_and(|(said, generation)| generation <= said)
     }
 
     /// An order with the terms that its list has.
@@ -187,38 +203,6 @@ impl Store for MemoryStore {
 
     async fn daemon_generation(&self) -> Result<u64, StoreError> {
         Ok(self.inner().daemon_generation)
-    }
-
-    async fn register_sinks(&self, sinks: &[String]) -> Result<(), StoreError> {
-        let mut inner = self.inner();
-        inner.pending.retain(|name, _| sinks.contains(name));
-        for name in sinks {
-            inner.pending.entry(name.clone()).or_default();
-        }
-        Ok(())
-    }
-
-    async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        let inner = self.inner();
-        let waiting = inner.pending.get(sink).into_iter().flatten().take(size(limit));
-        Ok(waiting
-            .filter_map(|seq| Some(Delivery { seq: *seq, json: inner.events.get(seq)?.clone() }))
-            .collect())
-    }
-
-    async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
-        Ok(self.inner().events.get(&seq).map(|json| Delivery { seq, json: json.clone() }))
-    }
-
-    async fn delivered(&self, sink: &str, through: u64, _at: Timestamp) -> Result<(), StoreError> {
-        if let Some(waiting) = self.inner().pending.get_mut(sink) {
-            waiting.retain(|seq| *seq > through);
-        }
-        Ok(())
-    }
-
-    async fn failed(&self, _sink: &str, _seq: u64, _error: &str, _at: Timestamp) -> Result<(), StoreError> {
-        Ok(())
     }
 
     async fn close(&self) {}

@@ -1,0 +1,50 @@
+//! How events get to webhooks: which ones, in what order, and what becomes of those that are not taken.
+
+mod endpoint;
+mod filter;
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+pub use endpoint::{Endpoint, Ready, Verdict};
+pub use filter::Filter;
+
+use super::time::Timestamp;
+
+/// Posts that one webhook may have in flight: enough to empty a backlog of an hour in seconds, and few for a receiver.
+pub const IN_FLIGHT_MOST: usize = 16;
+
+/// What a webhook's endpoint said to an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Posted {
+    /// It has it (2xx).
+    Taken,
+    /// It does not want this event: 4xx other than 408, 410 and 429, or an event that cannot be sent.
+    Refused {
+        /// What it said, for people.
+        reason: String,
+    },
+    /// It says that it is gone for good: 410.
+    Gone {
+        /// What it said, for people.
+        reason: String,
+    },
+    /// It does not work now: 408, 429, 5xx, a redirect, or no answer.
+    Failing {
+        /// What happened, for people.
+        reason: String,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What is remembered of a sink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkMemory {
+    /// Rises by one with each event about the sink.
+    pub generation: u64,
+    /// Since when it takes nothing; told as `sink.failing`.
+    pub failing_since: Option<Timestamp>,
+    /// Since when it is not tried any more; told as `sink.disabled`.
+    pub disabled_since: Option<Timestamp>,
+}

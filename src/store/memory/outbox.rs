@@ -1,0 +1,283 @@
+//! The outbox in memory.
+
+use std::collections::BTreeMap;
+
+use super::{Inner, MemoryStore, size};
+use crate::core::delivery::SinkMemory;
+use crate::core::record::Record;
+use crate::core::time::Timestamp;
+use crate::store::StoreError;
+use crate::store::outbox::{
+    Delivery, DeliveryStatus, LAST_ERROR_MAX, Outbox, REQUEUED_AT_ONCE, Registration, Requeue, Settlement,
+    SinkStatus, Stands, Takes, Waiting,
+};
+
+/// What is queued to a sink.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    memory: SinkMemory,
+    place: Option<String>,
+    last_sink_seq: u64,
+    rows: BTreeMap<u64, Row>,
+    /// Up to here a sink that gets everything has everything.
+    through: u64,
+}
+
+#[derive(Debug)]
+struct Row {
+    stream: String,
+    sink_seq: u64,
+    stands: Stands,
+    strikes: u32,
+    attempts: u32,
+    last_error: Option<String>,
+    updated_at: Option<Timestamp>,
+}
+
+impl Queue {
+    fn push(&mut self, seq: u64, stream: &str) {
+        self.last_sink_seq += 1;
+        let row = Row {
+            stream: stream.to_owned(),
+            sink_seq: self.last_sink_seq,
+            stands: Stands::Pending,
+            strikes: 0,
+            attempts: 0,
+            last_error: None,
+            updated_at: None,
+        };
+        self.rows.insert(seq, row);
+    }
+
+    fn standing(&self, stands: Stands) -> impl Iterator<Item = (&u64, &Row)> {
+        self.rows.iter().filter(move |(_, row)| row.stands == stands)
+    }
+}
+
+impl Inner {
+    /// Queues an event to the sinks that want it.
+    pub(super) fn queue(&mut self, record: &Record) {
+        for sink in &self.registered {
+            let wants = match &sink.takes {
+                Takes::Everything => true,
+                Takes::Chosen { filter, .. } => filter.wants(&sink.name, record),
+            };
+            if wants && let Some(queue) = self.sinks.get_mut(&sink.name) {
+                queue.push(record.seq, record.stream());
+            }
+        }
+    }
+
+    fn record(&self, seq: u64) -> Option<Record> {
+        serde_json::from_str(self.events.get(&seq)?).ok()
+    }
+
+    fn settle(&mut self, settlement: Settlement) -> Result<u64, StoreError> {
+        let Settlement { sink, delivered, failed, memory, mut records, at } = settlement;
+        if let Some(queue) = self.sinks.get_mut(&sink) {
+            for seq in delivered {
+                if let Some(row) = queue.rows.get_mut(&seq).filter(|row| row.stands == Stands::Pending) {
+                    (row.stands, row.last_error, row.updated_at) = (Stands::Delivered, None, Some(at));
+                }
+            }
+            for failed in failed {
+                if let Some(row) = queue.rows.get_mut(&failed.seq).filter(|row| row.stands == Stands::Pending)
+                {
+                    row.attempts += 1;
+                    row.strikes = failed.strikes;
+                    row.last_error = Some(failed.error.chars().take(LAST_ERROR_MAX).collect());
+                    row.updated_at = Some(at);
+                    row.stands = if failed.dead { Stands::Dead } else { Stands::Pending };
+                }
+            }
+            if let Some(memory) = memory {
+                let said = queue.memory.generation;
+                records.retain(|record| record.generation.is_none_or(|generation| generation > said));
+                queue.memory = SinkMemory { generation: memory.generation.max(said), ..memory };
+            }
+        }
+        for record in records {
+            self.say(record)?;
+        }
+        Ok(self.last_seq)
+    }
+
+    fn requeue(&mut self, sink: &str, what: Requeue, after: u64) -> (u64, Option<u64>) {
+        let wants = |record: &Record| {
+            self.registered.iter().any(|known| {
+                known.name == sink
+                    && matches!(&known.takes, Takes::Chosen { filter, .. } if filter.wants(sink, record))
+            })
+        };
+        let limit = size(REQUEUED_AT_ONCE);
+        let dead = |seq: &u64| {
+            let row = self.sinks.get(sink).and_then(|queue| queue.rows.get(seq));
+            row.is_some_and(|row| row.stands == Stands::Dead)
+        };
+        let later = self.events.keys().copied().filter(|seq| *seq > after);
+        let (seqs, wanted): (Vec<u64>, bool) = match what {
+            Requeue::Dead => (later.filter(dead).take(limit).collect(), false),
+            Requeue::One(seq) => (self.events.contains_key(&seq).then_some(seq).into_iter().collect(), false),
+            Requeue::From(since) => {
+                let young = |seq: &u64| {
+                    self.record(*seq).and_then(|record| record.time).is_some_and(|at| at >= since)
+                };
+                (later.skip_while(|seq| !young(seq)).take(limit).collect(), true)
+            }
+        };
+        let more = (seqs.len() == limit).then(|| seqs.last().copied()).flatten();
+        let records: Vec<(u64, Record)> = seqs
+            .iter()
+            .filter_map(|seq| Some((*seq, self.record(*seq)?)))
+            .filter(|(_, record)| !wanted || wants(record))
+            .collect();
+        let Some(queue) = self.sinks.get_mut(sink) else { return (0, None) };
+        queue.memory.disabled_since = None;
+        for (seq, record) in &records {
+            match queue.rows.get_mut(seq) {
+                Some(row) => (row.stands, row.strikes, row.updated_at) = (Stands::Pending, 0, None),
+                None => queue.push(*seq, record.stream()),
+            }
+        }
+        (records.len() as u64, more)
+    }
+}
+
+impl Outbox for MemoryStore {
+    async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        let inner = &mut *inner;
+        inner.registered = sinks.to_vec();
+        let gone = inner.sinks.extract_if(.., |name, _| !sinks.iter().any(|sink| sink.name == *name));
+        let counters = gone.map(|(name, queue)| (name, (queue.memory.generation, queue.last_sink_seq)));
+        inner.gone.extend(counters);
+        for sink in sinks {
+            let place = match &sink.takes {
+                Takes::Everything => None,
+                Takes::Chosen { place, .. } => Some(place.clone()),
+            };
+            let (generation, last_sink_seq) = inner.gone.get(&sink.name).copied().unwrap_or_default();
+            let queue = inner.sinks.entry(sink.name.clone()).or_insert_with(|| Queue {
+                memory: SinkMemory { generation, ..SinkMemory::default() },
+                place: place.clone(),
+                last_sink_seq,
+                ..Queue::default()
+            });
+            if queue.place != place {
+                let memory = &mut queue.memory;
+                memory.failing_since = memory.failing_since.or(memory.disabled_since.take());
+                memory.disabled_since = None;
+                queue.place = place;
+            }
+        }
+        Ok(())
+    }
+
+    async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let inner = self.inner();
+        let Some(queue) = inner.sinks.get(sink) else { return Ok(Vec::new()) };
+        let waiting = queue.rows.range(queue.through + 1..).filter(|(_, row)| row.stands == Stands::Pending);
+        let delivery =
+            |(seq, _): (&u64, &Row)| Some(Delivery { seq: *seq, json: inner.events.get(seq)?.clone() });
+        Ok(waiting.take(size(limit)).filter_map(delivery).collect())
+    }
+
+    async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
+        Ok(self.inner().events.get(&seq).map(|json| Delivery { seq, json: json.clone() }))
+    }
+
+    async fn delivered(&self, sink: &str, through: u64, at: Timestamp) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        let last_seq = inner.last_seq;
+        if let Some(queue) = inner.sinks.get_mut(sink) {
+            let before = queue.through;
+            queue.through = before.max(through.min(last_seq));
+            for (_, row) in queue.rows.range_mut(..=queue.through).rev().take_while(|(seq, _)| **seq > before)
+            {
+                if row.stands == Stands::Pending {
+                    (row.stands, row.updated_at) = (Stands::Delivered, Some(at));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn waiting(&self, sink: &str, except: &[String], limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        let inner = self.inner();
+        let Some(queue) = inner.sinks.get(sink) else { return Ok(Vec::new()) };
+        let mut seen: Vec<&str> = except.iter().map(String::as_str).collect();
+        let mut first = Vec::new();
+        for (seq, row) in queue.standing(Stands::Pending) {
+            if first.len() >= size(limit) {
+                break;
+            }
+            let Some(json) = inner.events.get(seq).filter(|_| !seen.contains(&row.stream.as_str())) else {
+                continue;
+            };
+            seen.push(&row.stream);
+            first.push(Waiting {
+                stream: row.stream.clone(),
+                seq: *seq,
+                sink_seq: row.sink_seq,
+                strikes: row.strikes,
+                json: json.clone(),
+            });
+        }
+        Ok(first)
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<u64, StoreError> {
+        self.inner().settle(settlement)
+    }
+
+    async fn sink(&self, name: &str) -> Result<SinkMemory, StoreError> {
+        Ok(self.inner().sinks.get(name).map(|queue| queue.memory).unwrap_or_default())
+    }
+
+    async fn sinks(&self) -> Result<Vec<SinkStatus>, StoreError> {
+        let inner = self.inner();
+        let status = |(name, queue): (&String, &Queue)| {
+            let oldest = queue.standing(Stands::Pending).next();
+            SinkStatus {
+                name: name.clone(),
+                pending: queue.standing(Stands::Pending).count() as u64,
+                dead: queue.standing(Stands::Dead).count() as u64,
+                oldest: oldest.and_then(|(seq, _)| inner.record(*seq)?.time),
+                last_error: oldest.and_then(|(_, row)| row.last_error.clone()),
+                memory: queue.memory,
+            }
+        };
+        Ok(inner.sinks.iter().map(status).collect())
+    }
+
+    async fn deliveries(
+        &self,
+        sink: &str,
+        stands: Stands,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<DeliveryStatus>, StoreError> {
+        let inner = self.inner();
+        let Some(queue) = inner.sinks.get(sink) else { return Ok(Vec::new()) };
+        let status = |(seq, row): (&u64, &Row)| {
+            let record = inner.record(*seq)?;
+            Some(DeliveryStatus {
+                sink: sink.to_owned(),
+                seq: *seq,
+                id: record.id,
+                event: record.event,
+                time: record.time,
+                stands,
+                attempts: row.attempts,
+                last_error: row.last_error.clone(),
+                updated_at: row.updated_at,
+            })
+        };
+        let rows = queue.standing(stands).filter(|(seq, _)| **seq > after);
+        Ok(rows.take(size(limit)).filter_map(status).collect())
+    }
+
+    async fn requeue(&self, sink: &str, what: Requeue, after: u64) -> Result<(u64, Option<u64>), StoreError> {
+        Ok(self.inner().requeue(sink, what, after))
+    }
+}

@@ -1,0 +1,395 @@
+//! The outbox in SQLite.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::commit::{self, INSERT_CHOSEN, as_json};
+use super::rows::{get, signed, time, unsigned};
+use super::{SqliteStore, error};
+use crate::core::delivery::SinkMemory;
+use crate::core::record::Record;
+use crate::core::time::Timestamp;
+use crate::store::StoreError;
+use crate::store::outbox::{
+    Delivery, DeliveryStatus, LAST_ERROR_MAX, Outbox, REQUEUED_AT_ONCE, Registration, Requeue, Settlement,
+    SinkStatus, Stands, Takes, Waiting,
+};
+
+const EVENT: &str = "SELECT record FROM events WHERE seq = ?1";
+
+const PENDING: &str = "
+    SELECT events.seq, events.record FROM deliveries CROSS JOIN events ON events.seq = deliveries.seq
+    WHERE deliveries.sink = ?1 AND deliveries.state = 'pending' ORDER BY deliveries.seq LIMIT ?2";
+
+const DELIVERED: &str = "
+    UPDATE deliveries SET state = 'delivered', updated_at = ?3
+    WHERE sink = ?1 AND state = 'pending' AND seq <= ?2";
+
+/// Rows that are looked at to find the first ones of streams: a stream with a long backlog costs this much and no more.
+const WAITING: &str = "
+    SELECT first.seq, first.stream, deliveries.sink_seq, deliveries.strikes, events.record
+    FROM (SELECT min(seq) AS seq, stream
+          FROM (SELECT seq, stream FROM deliveries
+                WHERE sink = ?1 AND state = 'pending' AND stream NOT IN (SELECT value FROM json_each(?2))
+                ORDER BY seq LIMIT 1000)
+          GROUP BY stream ORDER BY 1 LIMIT ?3) AS first
+    CROSS JOIN deliveries ON deliveries.sink = ?1 AND deliveries.seq = first.seq
+    CROSS JOIN events ON events.seq = first.seq
+    ORDER BY first.seq";
+
+const SETTLE_DELIVERED: &str = "
+    UPDATE deliveries SET state = 'delivered', last_error = NULL, updated_at = ?3
+    WHERE sink = ?1 AND state = 'pending' AND seq IN (SELECT value FROM json_each(?2))";
+
+const SETTLE_FAILED: &str = "
+    UPDATE deliveries
+    SET attempts = attempts + 1, last_error = value ->> '$.error', strikes = value ->> '$.strikes',
+        state = CASE WHEN value ->> '$.dead' THEN 'dead' ELSE state END, updated_at = ?3
+    FROM json_each(?2) WHERE sink = ?1 AND state = 'pending' AND seq = value ->> '$.seq'";
+
+const SINK: &str = "SELECT generation, failing_since, disabled_since FROM sinks WHERE name = ?1";
+
+const REMEMBER: &str =
+    "UPDATE sinks SET generation = ?2, failing_since = ?3, disabled_since = ?4 WHERE name = ?1";
+
+const SINKS: &str = "
+    SELECT name, generation, failing_since, disabled_since,
+        (SELECT count(*) FROM deliveries WHERE sink = name AND state = 'pending') AS pending,
+        (SELECT count(*) FROM deliveries WHERE sink = name AND state = 'dead') AS dead,
+        (SELECT seq FROM deliveries WHERE sink = name AND state = 'pending' ORDER BY seq LIMIT 1) AS oldest
+    FROM sinks ORDER BY name";
+
+const OLDEST: &str = "
+    SELECT events.time AS time, deliveries.last_error AS last_error FROM deliveries
+    LEFT JOIN events ON events.seq = deliveries.seq WHERE deliveries.sink = ?1 AND deliveries.seq = ?2";
+
+const DELIVERIES: &str = "
+    SELECT deliveries.seq, events.id, events.event, events.time, deliveries.attempts, deliveries.last_error,
+        deliveries.updated_at
+    FROM deliveries CROSS JOIN events ON events.seq = deliveries.seq
+    WHERE deliveries.sink = ?1 AND deliveries.state = ?2 AND deliveries.seq > ?3
+    ORDER BY deliveries.seq LIMIT ?4";
+
+const DEAD: &str = "
+    SELECT seq FROM deliveries WHERE sink = ?1 AND state = 'dead' AND seq > ?2 ORDER BY seq LIMIT ?3";
+
+const SINCE: &str = "SELECT seq FROM events WHERE seq > ?1 AND time >= ?2 ORDER BY seq LIMIT 1";
+
+const RECORDS: &str = "SELECT seq, record FROM events WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+
+const AGAIN: &str = "
+    UPDATE deliveries SET state = 'pending', strikes = 0, updated_at = NULL
+    WHERE sink = ?1 AND seq IN (SELECT value FROM json_each(?2)) RETURNING seq";
+
+const ENABLE: &str = "UPDATE sinks SET disabled_since = NULL WHERE name = ?1";
+
+/// The statements over tables that grow, for the test of their plans.
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[
+    EVENT,
+    PENDING,
+    DELIVERED,
+    WAITING,
+    SETTLE_DELIVERED,
+    SETTLE_FAILED,
+    SINKS,
+    OLDEST,
+    DELIVERIES,
+    DEAD,
+    RECORDS,
+    AGAIN,
+];
+
+/// A sink that goes leaves its counters behind; its deliveries go with it.
+const UNREGISTER: &str = "
+    INSERT INTO sink_generations (name, generation, last_sink_seq)
+    SELECT name, generation, last_sink_seq FROM sinks WHERE name NOT IN (SELECT value ->> '$.name' FROM json_each(?1))
+    ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, last_sink_seq = excluded.last_sink_seq";
+
+const DROP: &str = "DELETE FROM sinks WHERE name NOT IN (SELECT value ->> '$.name' FROM json_each(?1))";
+
+/// At another place a sink that was disabled is tried again; until it takes something it counts as failing.
+const REGISTER: &str = "
+    INSERT INTO sinks (name, chooses, place, generation, last_sink_seq)
+    SELECT value ->> '$.name', value ->> '$.chooses', value ->> '$.place', coalesce(gone.generation, 0),
+        coalesce(gone.last_sink_seq, 0)
+    FROM json_each(?1) LEFT JOIN sink_generations AS gone ON gone.name = value ->> '$.name' WHERE true
+    ON CONFLICT (name) DO UPDATE
+    SET failing_since = CASE WHEN place IS NOT excluded.place THEN coalesce(failing_since, disabled_since) ELSE failing_since END,
+        disabled_since = CASE WHEN place IS NOT excluded.place THEN NULL ELSE disabled_since END,
+        place = excluded.place";
+
+#[derive(Serialize)]
+struct SinkRow<'a> {
+    name: &'a str,
+    chooses: u8,
+    place: Option<&'a str>,
+}
+
+impl<'a> SinkRow<'a> {
+    fn new(registration: &'a Registration) -> Self {
+        let (chooses, place) = match &registration.takes {
+            Takes::Everything => (0, None),
+            Takes::Chosen { place, .. } => (1, Some(place.as_str())),
+        };
+        Self { name: &registration.name, chooses, place }
+    }
+}
+
+/// A delivery for a sink that chooses.
+#[derive(Debug, Serialize)]
+pub(super) struct ChosenRow {
+    pub(super) seq: u64,
+    pub(super) stream: String,
+    pub(super) sink_seq: u64,
+}
+
+#[derive(Serialize)]
+struct FailedRow<'a> {
+    seq: u64,
+    error: String,
+    strikes: u32,
+    dead: &'a bool,
+}
+
+impl SqliteStore {
+    /// Records from a place on, for one sink that chooses, with the place of the last that was read.
+    async fn wanted(
+        &self,
+        sink: &str,
+        what: Requeue,
+        after: u64,
+    ) -> Result<(Vec<(u64, Record)>, Option<u64>), StoreError> {
+        let limit = REQUEUED_AT_ONCE;
+        let from = match what {
+            Requeue::Dead => {
+                let query = sqlx::query_scalar::<_, i64>(DEAD).bind(sink).bind(signed(after)).bind(limit);
+                let seqs = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
+                let mut records = Vec::with_capacity(seqs.len());
+                for seq in &seqs {
+                    let seq = u64::try_from(*seq).map_err(|bad| error::unreadable("a seq", &bad))?;
+                    records.extend(self.records(seq, 1).await?);
+                }
+                let more =
+                    (seqs.len() == limit as usize).then(|| records.last().map(|(seq, _)| *seq)).flatten();
+                return Ok((records, more));
+            }
+            Requeue::One(seq) => {
+                let records =
+                    self.records(seq, 1).await?.into_iter().filter(|(found, _)| *found == seq).collect();
+                return Ok((records, None));
+            }
+            Requeue::From(since) => {
+                let query = sqlx::query_scalar::<_, i64>(SINCE).bind(signed(after)).bind(since.to_string());
+                let first = query.fetch_optional(&self.readers).await.map_err(error::in_use)?;
+                let Some(first) = first else { return Ok((Vec::new(), None)) };
+                u64::try_from(first).map_err(|bad| error::unreadable("a seq", &bad))?
+            }
+        };
+        let read = self.records(from, limit).await?;
+        let more = (read.len() == limit as usize).then(|| read.last().map(|(seq, _)| *seq)).flatten();
+        let registered = self.registered();
+        let wants = |record: &Record| {
+            registered.iter().any(|known| {
+                known.name == sink
+                    && matches!(&known.takes, Takes::Chosen { filter, .. } if filter.wants(sink, record))
+            })
+        };
+        Ok((read.into_iter().filter(|(_, record)| wants(record)).collect(), more))
+    }
+
+    async fn records(&self, from: u64, limit: u32) -> Result<Vec<(u64, Record)>, StoreError> {
+        let query = sqlx::query(RECORDS).bind(signed(from)).bind(limit);
+        let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
+        rows.iter().map(|row| Ok((unsigned(row, "seq")?, super::rows::json(row, "record")?))).collect()
+    }
+}
+
+impl Outbox for SqliteStore {
+    async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
+        let rows: Vec<SinkRow<'_>> = sinks.iter().map(SinkRow::new).collect();
+        let rows = as_json(&rows)?;
+        let mut writing = self.writer.begin().await?;
+        for sql in [UNREGISTER, DROP, REGISTER] {
+            sqlx::query(sql).bind(&rows).execute(writing.conn()).await.map_err(error::in_use)?;
+        }
+        writing.commit().await?;
+        self.set_registered(sinks.to_vec());
+        Ok(())
+    }
+
+    async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let query = sqlx::query(PENDING).bind(sink).bind(limit);
+        let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
+        rows.iter()
+            .map(|row| Ok(Delivery { seq: unsigned(row, "seq")?, json: get(row, "record")? }))
+            .collect()
+    }
+
+    async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
+        let query = sqlx::query(EVENT).bind(signed(seq));
+        let row = query.fetch_optional(&self.readers).await.map_err(error::in_use)?;
+        row.map(|row| Ok(Delivery { seq, json: get(&row, "record")? })).transpose()
+    }
+
+    async fn delivered(&self, sink: &str, through: u64, at: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.writer.begin().await?;
+        let query = sqlx::query(DELIVERED).bind(sink).bind(signed(through)).bind(at.as_millis());
+        query.execute(writing.conn()).await.map_err(error::in_use)?;
+        writing.commit().await
+    }
+
+    async fn waiting(&self, sink: &str, except: &[String], limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        let query = sqlx::query(WAITING).bind(sink).bind(as_json(except)?).bind(limit);
+        let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
+        rows.iter()
+            .map(|row| {
+                Ok(Waiting {
+                    stream: get(row, "stream")?,
+                    seq: unsigned(row, "seq")?,
+                    sink_seq: unsigned(row, "sink_seq")?,
+                    strikes: get(row, "strikes")?,
+                    json: get(row, "record")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<u64, StoreError> {
+        let Settlement { sink, delivered, failed, memory, mut records, at } = settlement;
+        self.file.check()?;
+        let registered = self.registered();
+        let mut writing = self.writer.begin().await?;
+        let conn = writing.conn();
+        let at = at.as_millis();
+        if !delivered.is_empty() {
+            let query = sqlx::query(SETTLE_DELIVERED).bind(&sink).bind(as_json(&delivered)?).bind(at);
+            query.execute(&mut *conn).await.map_err(error::in_use)?;
+        }
+        if !failed.is_empty() {
+            let rows: Vec<FailedRow<'_>> = failed
+                .iter()
+                .map(|failed| FailedRow {
+                    seq: failed.seq,
+                    error: failed.error.chars().take(LAST_ERROR_MAX).collect(),
+                    strikes: failed.strikes,
+                    dead: &failed.dead,
+                })
+                .collect();
+            let query = sqlx::query(SETTLE_FAILED).bind(&sink).bind(as_json(&rows)?).bind(at);
+            query.execute(&mut *conn).await.map_err(error::in_use)?;
+        }
+        if let Some(memory) = memory {
+            let stored = read_sink(&mut *conn, &sink).await?;
+            records
+                .retain(|record| record.generation.is_none_or(|generation| generation > stored.generation));
+            let query = sqlx::query(REMEMBER)
+                .bind(&sink)
+                .bind(signed(memory.generation.max(stored.generation)))
+                .bind(memory.failing_since.map(Timestamp::as_millis))
+                .bind(memory.disabled_since.map(Timestamp::as_millis));
+            query.execute(&mut *conn).await.map_err(error::in_use)?;
+        }
+        let last_seq = commit::write_records(conn, records, &registered).await?;
+        writing.commit().await?;
+        Ok(last_seq)
+    }
+
+    async fn sink(&self, name: &str) -> Result<SinkMemory, StoreError> {
+        let row = sqlx::query(SINK).bind(name).fetch_optional(&self.readers).await.map_err(error::in_use)?;
+        row.as_ref().map_or_else(|| Ok(SinkMemory::default()), sink_memory)
+    }
+
+    async fn sinks(&self) -> Result<Vec<SinkStatus>, StoreError> {
+        let rows = sqlx::query(SINKS).fetch_all(&self.readers).await.map_err(error::in_use)?;
+        let mut sinks = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let name: String = get(row, "name")?;
+            let first: Option<i64> = get(row, "oldest")?;
+            let query = sqlx::query(OLDEST).bind(&name).bind(first);
+            let oldest = query.fetch_optional(&self.readers).await.map_err(error::in_use)?;
+            let (oldest, last_error) = match &oldest {
+                Some(oldest) => (event_time(oldest)?, get(oldest, "last_error")?),
+                None => (None, None),
+            };
+            sinks.push(SinkStatus {
+                name,
+                pending: unsigned(row, "pending")?,
+                dead: unsigned(row, "dead")?,
+                oldest,
+                last_error,
+                memory: sink_memory(row)?,
+            });
+        }
+        Ok(sinks)
+    }
+
+    async fn deliveries(
+        &self,
+        sink: &str,
+        stands: Stands,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<DeliveryStatus>, StoreError> {
+        let query = sqlx::query(DELIVERIES).bind(sink).bind(stands.as_str()).bind(signed(after)).bind(limit);
+        let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
+        rows.iter()
+            .map(|row| {
+                Ok(DeliveryStatus {
+                    sink: sink.to_owned(),
+                    seq: unsigned(row, "seq")?,
+                    id: get(row, "id")?,
+                    event: get(row, "event")?,
+                    time: event_time(row)?,
+                    stands,
+                    attempts: get(row, "attempts")?,
+                    last_error: get(row, "last_error")?,
+                    updated_at: time(row, "updated_at")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn requeue(&self, sink: &str, what: Requeue, after: u64) -> Result<(u64, Option<u64>), StoreError> {
+        let (records, more) = self.wanted(sink, what, after).await?;
+        let mut writing = self.writer.begin().await?;
+        let conn = writing.conn();
+        let seqs: Vec<u64> = records.iter().map(|(seq, _)| *seq).collect();
+        let query = sqlx::query_scalar::<_, i64>(AGAIN).bind(sink).bind(as_json(&seqs)?);
+        let again = query.fetch_all(&mut *conn).await.map_err(error::in_use)?;
+        let again: BTreeSet<i64> = again.into_iter().collect();
+        let new: Vec<(u64, &Record)> = records
+            .iter()
+            .filter(|(seq, _)| !again.contains(&signed(*seq)))
+            .map(|(seq, record)| (*seq, record))
+            .collect();
+        let rows = commit::chosen(&mut *conn, sink, &new).await?;
+        let query = sqlx::query(INSERT_CHOSEN).bind(sink).bind(as_json(&rows)?);
+        query.execute(&mut *conn).await.map_err(error::in_use)?;
+        sqlx::query(ENABLE).bind(sink).execute(&mut *conn).await.map_err(error::in_use)?;
+        writing.commit().await?;
+        Ok((records.len() as u64, more))
+    }
+}
+
+async fn read_sink(conn: &mut SqliteConnection, name: &str) -> Result<SinkMemory, StoreError> {
+    let row = sqlx::query(SINK).bind(name).fetch_optional(conn).await.map_err(error::in_use)?;
+    row.as_ref().map_or_else(|| Ok(SinkMemory::default()), sink_memory)
+}
+
+fn sink_memory(row: &SqliteRow) -> Result<SinkMemory, StoreError> {
+    Ok(SinkMemory {
+        generation: unsigned(row, "generation")?,
+        failing_since: time(row, "failing_since")?,
+        disabled_since: time(row, "disabled_since")?,
+    })
+}
+
+/// The time of an event's record.
+fn event_time(row: &SqliteRow) -> Result<Option<Timestamp>, StoreError> {
+    let text: Option<&str> = row.try_get("time").map_err(error::in_use)?;
+    Ok(text.and_then(Timestamp::parse))
+}
