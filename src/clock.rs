@@ -73,6 +73,13 @@ fn millis(seconds: u64) -> i64 {
 }
 
 #[cfg(test)]
+impl Clock for std::sync::Arc<TestClock> {
+    fn now(&self) -> Now {
+        (**self).now()
+    }
+}
+
+#[cfg(test)]
 impl Clock for TestClock {
     fn now(&self) -> Now {
         let passed = self.started.elapsed();

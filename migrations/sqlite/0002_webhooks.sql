@@ -12,6 +12,8 @@ ALTER TABLE sinks ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sinks ADD COLUMN failing_since INTEGER;
 -- Since when it is not tried any more; NULL: it is.
 ALTER TABLE sinks ADD COLUMN disabled_since INTEGER;
+-- 1: it is to be tried again although it is disabled.
+ALTER TABLE sinks ADD COLUMN revived INTEGER NOT NULL DEFAULT 0 CHECK (revived IN (0, 1));
 
 -- The generations of sinks that are gone: ids of their events are not used again when they come back.
 CREATE TABLE sink_generations (

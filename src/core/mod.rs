@@ -19,7 +19,7 @@ pub mod observation;
 pub mod order;
 pub mod policy;
 #[cfg(test)]
-mod random;
+pub(crate) mod random;
 pub mod record;
 pub mod schedule;
 pub mod scope;

@@ -10,10 +10,11 @@
 //! What is read at once is bounded, however long the backlog.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -35,8 +36,8 @@ pub(super) struct Courier<S, P, C> {
     pub(super) store: Arc<S>,
     pub(super) post: Arc<P>,
     pub(super) clock: Arc<C>,
-    /// Changes with each commit that had events, and when deliveries were put back in the queue.
-    pub(super) committed: watch::Sender<u64>,
+    /// Wakes it with each commit that had events, and when deliveries were put back in the queue.
+    pub(super) committed: Arc<Notify>,
     /// From here on only what can go at once goes.
     pub(super) stop: CancellationToken,
 }
@@ -66,7 +67,6 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
     /// # Errors
     /// `Unusable`: what trying again does not mend. Everything else is tried again.
     pub(super) async fn run(self) -> Result<(), StoreError> {
-        let mut wake = self.committed.subscribe();
         let memory = loop {
             match self.store.sink(self.post.name()).await {
                 Ok(memory) => break memory,
@@ -80,7 +80,8 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
             Round { endpoint: Endpoint::new(memory), sent: HashMap::new(), posts: JoinSet::new() };
         loop {
             // Before looking, so that a commit between the look and the wait is not slept through.
-            wake.borrow_and_update();
+            let mut wake = pin!(self.committed.notified());
+            wake.as_mut().enable();
             let stopped = self.stop.is_cancelled();
             if let Err(error) = self.send(&mut round).await {
                 self.bear(error).await?;
@@ -97,7 +98,7 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
             tokio::select! {
                 biased;
                 Some(joined) = round.posts.join_next() => landed = gather(joined, &mut round.posts),
-                changed = wake.changed() => drop(changed),
+                () = wake => {}
                 () = self.stop.cancelled(), if !stopped => {}
                 () = self.until(changes_at) => {}
             }
@@ -117,7 +118,7 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
     async fn send(&self, round: &mut Round) -> Result<(), StoreError> {
         let now = self.clock.now();
         if round.endpoint.memory().disabled_since.is_some() {
-            return self.look_whether_enabled(round, now).await;
+            return self.look_whether_revived(round, now).await;
         }
         let room = round.endpoint.room(now.tick);
         if room == 0 {
@@ -141,8 +142,8 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
     }
 
     /// Somebody may have put deliveries back in the queue: then it is tried again.
-    async fn look_whether_enabled(&self, round: &mut Round, now: Now) -> Result<(), StoreError> {
-        if self.store.sink(self.post.name()).await?.disabled_since.is_some() {
+    async fn look_whether_revived(&self, round: &mut Round, now: Now) -> Result<(), StoreError> {
+        if !self.store.sink(self.post.name()).await?.revived {
             return Ok(());
         }
         let mut told = Vec::new();
@@ -198,9 +199,9 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
         }
         loop {
             match self.store.settle(settlement.clone()).await {
-                Ok(last_seq) => {
+                Ok(_last_seq) => {
                     if !told.is_empty() {
-                        self.committed.send_replace(last_seq);
+                        self.committed.notify_waiters();
                     }
                     return Ok(());
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::core::event::{DaemonEvent, ScopeKey};
 use crate::core::order::Stream;
@@ -32,7 +32,7 @@ pub(super) struct Journal<S> {
     scopes: BTreeMap<ScopeKey, ScopeMemory>,
     records: Vec<Record>,
     daemon_generation: u64,
-    committed: watch::Sender<u64>,
+    committed: Arc<Notify>,
     trouble: Option<Trouble>,
 }
 
@@ -67,8 +67,8 @@ pub(super) enum Written {
 }
 
 impl<S: Store> Journal<S> {
-    /// Continues the daemon's own stream after `daemon_generation`; tells the last `seq` of each commit to `committed`.
-    pub(super) fn new(store: Arc<S>, daemon_generation: u64, committed: watch::Sender<u64>) -> Self {
+    /// Continues the daemon's own stream after `daemon_generation`; wakes whoever waits at `committed` with each commit.
+    pub(super) fn new(store: Arc<S>, daemon_generation: u64, committed: Arc<Notify>) -> Self {
         Self {
             store,
             looked: BTreeMap::new(),
@@ -137,7 +137,7 @@ impl<S: Store> Journal<S> {
                     let lasted_s = now.since(trouble.since).as_secs();
                     tracing::info!(lasted_s, "the store works again");
                 }
-                self.committed.send_replace(committed.last_seq);
+                self.committed.notify_waiters();
                 Ok(Written::Yes { superseded: committed.superseded })
             }
             Err(StoreError::Failing(cause)) => {

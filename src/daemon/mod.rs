@@ -15,6 +15,8 @@ mod lists;
 pub mod observe;
 mod poller;
 pub mod relay;
+#[cfg(test)]
+mod simulation;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -172,14 +174,14 @@ impl<S: Store + Outbox> Daemon<S> {
         let Parts { look, log, file, webhooks, clock } = parts;
         let clock = Arc::new(clock);
         let began = clock.now().tick;
-        let committed = watch::channel(0).0;
+        let committed = Arc::new(Notify::new());
         self.register_sinks(log.name(), file.as_ref().map(Sink::name)).await?;
         self.apply_lists(clock.now()).await?;
-        let mut poller = self.poller(look, Arc::clone(&clock), committed.clone()).await?;
+        let mut poller = self.poller(look, Arc::clone(&clock), Arc::clone(&committed)).await?;
 
         let flush = CancellationToken::new();
         let mut relays = JoinSet::new();
-        let shared = || (Arc::clone(&self.store), Arc::clone(&clock), committed.clone(), flush.clone());
+        let shared = || (Arc::clone(&self.store), Arc::clone(&clock), Arc::clone(&committed), flush.clone());
         let (store, clock_of, told, until) = shared();
         relays.spawn(relay::run(store, log, clock_of, told, until));
         if let Some(file) = file {
@@ -240,7 +242,7 @@ impl<S: Store + Outbox> Daemon<S> {
         &self,
         look: L,
         clock: Arc<C>,
-        committed: watch::Sender<u64>,
+        committed: Arc<Notify>,
     ) -> Result<Poller<S, L, C>, DaemonError> {
         let now = clock.now();
         let remembered = self.store.scopes().await.map_err(DaemonError::Store)?;
@@ -323,12 +325,15 @@ impl<S: Store + Outbox> Daemon<S> {
             std::future::pending::<()>().await;
         };
         let ended = tokio::select! {
+            biased;
             finish = poller.run(wished, stop) => finish.map_err(DaemonError::Store),
             () = too_late => Ok(Finish::default()),
             () = control => Ok(Finish::default()),
             Some(ended) = relays.join_next() => Err(relay_ended(ended)),
         };
-        if let Err(cause) = alarms.shutdown().await {
+        if let Some(alarms) = &mut alarms
+            && let Err(cause) = alarms.shutdown().await
+        {
             tracing::debug!(%cause, "the alarm clock did not stop");
         }
         ended

@@ -12,10 +12,11 @@
 //! nothing leaves twice through a sink that takes a batch whole or not at all.
 
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -65,7 +66,7 @@ impl Default for Pace {
 
 /// Runs one sink until `stop`, then flushes what is pending and returns; the caller bounds that with a time-out.
 ///
-/// `committed` changes with each commit that had events. The sink has to be registered with the store.
+/// `committed` wakes it with each commit that had events. The sink has to be registered with the store.
 ///
 /// # Errors
 /// Only for what trying again does not mend; everything else is tried again.
@@ -73,7 +74,7 @@ pub async fn run<S: Outbox, K: Sink, C: Clock>(
     store: Arc<S>,
     sink: K,
     clock: Arc<C>,
-    committed: watch::Sender<u64>,
+    committed: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), RelayError> {
     run_paced(store, sink, clock, committed, stop, Pace::default()).await
@@ -84,14 +85,14 @@ pub async fn run_paced<S: Outbox, K: Sink, C: Clock>(
     store: Arc<S>,
     sink: K,
     clock: Arc<C>,
-    committed: watch::Sender<u64>,
+    committed: Arc<Notify>,
     stop: CancellationToken,
     pace: Pace,
 ) -> Result<(), RelayError> {
-    let wake = committed.subscribe();
     let memory = SinkMemory::default();
-    let (started, unsettled, trouble) = (false, None, None);
-    let mut relay = Relay { store, sink, clock, committed, stop, pace, started, unsettled, trouble, memory };
+    let (started, unsettled, untold, trouble) = (false, None, None, None);
+    let mut relay =
+        Relay { store, sink, clock, committed, stop, pace, started, unsettled, untold, trouble, memory };
     while let Err(trouble) = relay.start().await {
         relay.bear(trouble).await?;
         if relay.stop.is_cancelled() {
@@ -99,20 +100,22 @@ pub async fn run_paced<S: Outbox, K: Sink, C: Clock>(
         }
     }
     relay.started = true;
-    relay.carry(wake).await
+    relay.carry().await
 }
 
 struct Relay<S, K, C> {
     store: Arc<S>,
     sink: K,
     clock: Arc<C>,
-    committed: watch::Sender<u64>,
+    committed: Arc<Notify>,
     stop: CancellationToken,
     pace: Pace,
     /// Whether the sink is ready; before that, what a person has to mend ends the relay.
     started: bool,
     /// Up to which `seq` the sink has everything without the store knowing.
     unsettled: Option<u64>,
+    /// What is to be written of the sink and was not, as far as is known here.
+    untold: Option<Settlement>,
     trouble: Option<Trouble>,
     /// What is remembered of the sink.
     memory: SinkMemory,
@@ -152,10 +155,12 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
         self.settle().await
     }
 
-    async fn carry(&mut self, mut wake: watch::Receiver<u64>) -> Result<(), RelayError> {
+    async fn carry(&mut self) -> Result<(), RelayError> {
+        let committed = Arc::clone(&self.committed);
         loop {
             // Before looking, so that a commit between the look and the wait is not slept through.
-            wake.borrow_and_update();
+            let mut wake = pin!(committed.notified());
+            wake.as_mut().enable();
             // The same for the stop: what was said just before it may have come after the look.
             let stopped = self.stop.is_cancelled();
             match self.step().await {
@@ -164,8 +169,8 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
                 Ok(Step::Idle) => {
                     self.recover();
                     tokio::select! {
-                        // It cannot be closed: this end holds a sender too.
-                        changed = wake.changed() => drop(changed),
+                        biased;
+                        () = wake => {}
                         () = self.stop.cancelled() => {}
                     }
                 }
@@ -209,9 +214,9 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
         self.tell(settlement, event).await
     }
 
-    /// Writes a settlement, with what there is to say of the sink.
+    /// Writes a settlement, with what there is to say of the sink. If the store does not take it, or nobody hears that it
+    /// did, the same is written again before anything else.
     async fn tell(&mut self, settlement: Settlement, event: Option<SinkEvent>) -> Result<(), StoreError> {
-        let before = self.memory;
         let settlement = match event {
             None => settlement,
             Some(event) => {
@@ -221,16 +226,17 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
                 Settlement { records, memory: Some(self.memory), ..settlement }
             }
         };
-        match self.store.settle(settlement).await {
-            Ok(last_seq) => {
-                self.committed.send_replace(last_seq);
-                Ok(())
-            }
-            Err(error) => {
-                self.memory = before;
-                Err(error)
-            }
+        self.untold = Some(settlement);
+        self.settle_untold().await
+    }
+
+    async fn settle_untold(&mut self) -> Result<(), StoreError> {
+        if let Some(settlement) = &self.untold {
+            self.store.settle(settlement.clone()).await?;
+            self.untold = None;
+            self.committed.notify_waiters();
         }
+        Ok(())
     }
 
     /// How long to wait after so many failures.
@@ -245,7 +251,7 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
             self.store.delivered(self.sink.name(), through, now).await.map_err(RelayError::Store)?;
             self.unsettled = None;
         }
-        Ok(())
+        self.settle_untold().await.map_err(RelayError::Store)
     }
 
     fn sink_error(&self, source: SinkError) -> RelayError {
@@ -276,6 +282,7 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
         let wait = self.wait_after(failures);
         let was_stopped = self.stop.is_cancelled();
         tokio::select! {
+            biased;
             () = tokio::time::sleep(wait) => {}
             // One more try at once, then again at the pace, until the caller's patience ends.
             () = self.stop.cancelled(), if !was_stopped => {}

@@ -2,7 +2,13 @@
 //!
 //! # Guarantees
 //! At least once: a batch counts as delivered when it was flushed, so that a crash between the flush and the store's
-//! note of it repeats that batch, and so does a write that failed half-way. `seq` and `id` tell a repetition.
+//! note of it repeats that batch, and so does a write that failed half-way. `seq` and `id` tell a repetition. A line that an
+//! earlier process tore is ended first.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _, Stdout};
 
@@ -34,8 +40,28 @@ pub struct LogSink<W> {
 impl LogSink<Stdout> {
     /// The log on standard output.
     pub fn stdout(format: Format) -> Self {
-        Self::new(tokio::io::stdout(), format)
+        Self { torn: ends_torn(Path::new(STDOUT)), ..Self::new(tokio::io::stdout(), format) }
     }
+}
+
+/// Standard output, as a file where it is one.
+const STDOUT: &str = "/proc/self/fd/1";
+
+/// Whether a file ends inside a line: a process that was killed wrote to it before. Of what is not a file, each process has
+/// a stream of its own.
+fn ends_torn(path: &Path) -> bool {
+    let last = || -> io::Result<Option<u8>> {
+        let file = File::open(path)?;
+        let about = file.metadata()?;
+        if !about.is_file() || about.len() == 0 {
+            return Ok(None);
+        }
+        let mut last = [0];
+        file.read_exact_at(&mut last, about.len() - 1)?;
+        Ok(Some(last[0]))
+    };
+    // One that cannot be read is taken for whole: a line is then lost, where otherwise there would be an empty one.
+    last().is_ok_and(|last| last.is_some_and(|byte| byte != b'\n'))
 }
 
 impl<W: AsyncWrite + Unpin + Send> LogSink<W> {
@@ -63,7 +89,7 @@ impl<W: AsyncWrite + Unpin + Send> LogSink<W> {
         lines
     }
 
-    async fn write(&mut self, lines: &str) -> std::io::Result<()> {
+    async fn write(&mut self, lines: &str) -> io::Result<()> {
         self.out.write_all(lines.as_bytes()).await?;
         self.out.flush().await
     }
@@ -84,5 +110,22 @@ impl<W: AsyncWrite + Unpin + Send> Sink for LogSink<W> {
         self.write(&lines).await.map_err(SinkError::Failing)?;
         self.torn = false;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_another_process_tore_is_ended_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        for (text, torn) in [("", false), ("whole\n", false), ("whole\nto", true)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(ends_torn(&path), torn, "{text:?}");
+        }
+        assert!(!ends_torn(folder.path()) && !ends_torn(&folder.path().join("none")));
+        assert!(!ends_torn(Path::new("/dev/null")), "not a file");
     }
 }

@@ -25,7 +25,7 @@ use claimwatch::store::outbox::{
     Delivery, DeliveryStatus, Outbox, Registration, Requeue, Settlement, SinkStatus, Stands, Waiting,
 };
 use claimwatch::store::{Batch, Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::store_battery::made::{daemon_record, sinks};
@@ -304,7 +304,7 @@ mod relaying {
 
     struct World {
         store: Arc<MemoryStore>,
-        wake: watch::Sender<u64>,
+        wake: Arc<Notify>,
         stop: CancellationToken,
     }
 
@@ -312,13 +312,13 @@ mod relaying {
         async fn new(names: &[&str]) -> Self {
             let store = Arc::new(MemoryStore::new());
             store.register_sinks(&sinks(names)).await.unwrap();
-            Self { store, wake: watch::channel(0).0, stop: CancellationToken::new() }
+            Self { store, wake: Arc::default(), stop: CancellationToken::new() }
         }
 
         async fn say(&self, count: u64) -> u64 {
             let records = (0..count).map(daemon_record).collect();
             let last = self.store.commit(Batch { records, ..Batch::default() }).await.unwrap().last_seq;
-            self.wake.send_replace(last);
+            self.wake.notify_waiters();
             last
         }
 
@@ -327,7 +327,14 @@ mod relaying {
             sink: K,
         ) -> impl Future<Output = Result<(), RelayError>> + Send + use<K> {
             let clock = Arc::new(SystemClock::start());
-            relay::run_paced(Arc::clone(&self.store), sink, clock, self.wake.clone(), self.stop.clone(), FAST)
+            relay::run_paced(
+                Arc::clone(&self.store),
+                sink,
+                clock,
+                Arc::clone(&self.wake),
+                self.stop.clone(),
+                FAST,
+            )
         }
     }
 
@@ -487,7 +494,7 @@ mod relaying {
         store.inner.commit(Batch { records, ..Batch::default() }).await.unwrap();
         let (told, stop) = (Told::new("told", Vec::new()), CancellationToken::new());
         stop.cancel();
-        let (clock, committed) = (Arc::new(SystemClock::start()), watch::channel(0).0);
+        let (clock, committed) = (Arc::new(SystemClock::start()), Arc::default());
         relay::run_paced(Arc::clone(&store), told.clone(), clock, committed, stop, FAST).await.unwrap();
         assert_eq!(told.taken(), (1..=600).collect::<Vec<_>>());
         assert!(store.pending("told", 10).await.unwrap().is_empty());
@@ -499,7 +506,7 @@ mod relaying {
         let (forgets, last_word) = (Mutex::default(), Mutex::new(Some(stop.clone())));
         let store = Arc::new(Odd { inner: MemoryStore::new(), forgets, last_word });
         store.register_sinks(&sinks(&["told"])).await.unwrap();
-        let (told, committed) = (Told::new("told", Vec::new()), watch::channel(0).0);
+        let (told, committed) = (Told::new("told", Vec::new()), Arc::default());
         let clock = Arc::new(SystemClock::start());
         relay::run_paced(Arc::clone(&store), told.clone(), clock, committed, stop, FAST).await.unwrap();
         assert_eq!(told.taken(), [1]);

@@ -62,7 +62,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["aws/transport.rs"]),
     ("Instant::now", &["clock.rs"]),
     ("SystemTime::now", &["clock.rs"]),
-    ("std::env::", &["main.rs"]),
+    ("std::env::", &["daemon/simulation/", "main.rs"]),
     ("aws_sigv4", &["aws/sign.rs"]),
     ("tokio_cron_scheduler", &["daemon/alarm.rs"]),
     ("sd_notify", &["daemon/"]),

@@ -221,6 +221,7 @@ impl Endpoint {
     /// A person wants it to be tried again.
     pub fn enable(&mut self, now: Now, told: &mut Vec<SinkEvent>) {
         self.outage = None;
+        self.memory.revived = false;
         if let Some(since) = self.memory.disabled_since.take() {
             let duration = now.wall.since(since);
             told.push(SinkEvent::Recovered { condition: SinkCondition::Disabled, duration });

@@ -47,4 +47,6 @@ pub struct SinkMemory {
     pub failing_since: Option<Timestamp>,
     /// Since when it is not tried any more; told as `sink.disabled`.
     pub disabled_since: Option<Timestamp>,
+    /// Whether it is to be tried again all the same: a person asked for it, or it is at another place now.
+    pub revived: bool,
 }

@@ -132,7 +132,7 @@ impl Inner {
             .filter(|(_, record)| !wanted || wants(record))
             .collect();
         let Some(queue) = self.sinks.get_mut(sink) else { return (0, None) };
-        queue.memory.disabled_since = None;
+        queue.memory.revived = queue.memory.disabled_since.is_some();
         for (seq, record) in &records {
             match queue.rows.get_mut(seq) {
                 Some(row) => (row.stands, row.strikes, row.updated_at) = (Stands::Pending, 0, None),
@@ -164,9 +164,7 @@ impl Outbox for MemoryStore {
                 ..Queue::default()
             });
             if queue.place != place {
-                let memory = &mut queue.memory;
-                memory.failing_since = memory.failing_since.or(memory.disabled_since.take());
-                memory.disabled_since = None;
+                queue.memory.revived = queue.memory.disabled_since.is_some();
                 queue.place = place;
             }
         }

@@ -50,13 +50,13 @@ const SETTLE_FAILED: &str = "
         state = CASE WHEN value ->> '$.dead' THEN 'dead' ELSE state END, updated_at = ?3
     FROM json_each(?2) WHERE sink = ?1 AND state = 'pending' AND seq = value ->> '$.seq'";
 
-const SINK: &str = "SELECT generation, failing_since, disabled_since FROM sinks WHERE name = ?1";
+const SINK: &str = "SELECT generation, failing_since, disabled_since, revived FROM sinks WHERE name = ?1";
 
 const REMEMBER: &str =
-    "UPDATE sinks SET generation = ?2, failing_since = ?3, disabled_since = ?4 WHERE name = ?1";
+    "UPDATE sinks SET generation = ?2, failing_since = ?3, disabled_since = ?4, revived = ?5 WHERE name = ?1";
 
 const SINKS: &str = "
-    SELECT name, generation, failing_since, disabled_since,
+    SELECT name, generation, failing_since, disabled_since, revived,
         (SELECT count(*) FROM deliveries WHERE sink = name AND state = 'pending') AS pending,
         (SELECT count(*) FROM deliveries WHERE sink = name AND state = 'dead') AS dead,
         (SELECT seq FROM deliveries WHERE sink = name AND state = 'pending' ORDER BY seq LIMIT 1) AS oldest
@@ -84,7 +84,7 @@ const AGAIN: &str = "
     UPDATE deliveries SET state = 'pending', strikes = 0, updated_at = NULL
     WHERE sink = ?1 AND seq IN (SELECT value FROM json_each(?2)) RETURNING seq";
 
-const ENABLE: &str = "UPDATE sinks SET disabled_since = NULL WHERE name = ?1";
+const ENABLE: &str = "UPDATE sinks SET revived = disabled_since IS NOT NULL WHERE name = ?1";
 
 /// The statements over tables that grow, for the test of their plans.
 #[cfg(test)]
@@ -111,16 +111,14 @@ const UNREGISTER: &str = "
 
 const DROP: &str = "DELETE FROM sinks WHERE name NOT IN (SELECT value ->> '$.name' FROM json_each(?1))";
 
-/// At another place a sink that was disabled is tried again; until it takes something it counts as failing.
+/// At another place a sink that was disabled is tried again.
 const REGISTER: &str = "
     INSERT INTO sinks (name, chooses, place, generation, last_sink_seq)
     SELECT value ->> '$.name', value ->> '$.chooses', value ->> '$.place', coalesce(gone.generation, 0),
         coalesce(gone.last_sink_seq, 0)
     FROM json_each(?1) LEFT JOIN sink_generations AS gone ON gone.name = value ->> '$.name' WHERE true
     ON CONFLICT (name) DO UPDATE
-    SET failing_since = CASE WHEN place IS NOT excluded.place THEN coalesce(failing_since, disabled_since) ELSE failing_since END,
-        disabled_since = CASE WHEN place IS NOT excluded.place THEN NULL ELSE disabled_since END,
-        place = excluded.place";
+    SET revived = (revived OR place IS NOT excluded.place) AND disabled_since IS NOT NULL, place = excluded.place";
 
 #[derive(Serialize)]
 struct SinkRow<'a> {
@@ -290,7 +288,8 @@ impl Outbox for SqliteStore {
                 .bind(&sink)
                 .bind(signed(memory.generation.max(stored.generation)))
                 .bind(memory.failing_since.map(Timestamp::as_millis))
-                .bind(memory.disabled_since.map(Timestamp::as_millis));
+                .bind(memory.disabled_since.map(Timestamp::as_millis))
+                .bind(memory.revived);
             query.execute(&mut *conn).await.map_err(error::in_use)?;
         }
         let last_seq = commit::write_records(conn, records, &registered).await?;
@@ -385,6 +384,7 @@ fn sink_memory(row: &SqliteRow) -> Result<SinkMemory, StoreError> {
         generation: unsigned(row, "generation")?,
         failing_since: time(row, "failing_since")?,
         disabled_since: time(row, "disabled_since")?,
+        revived: get(row, "revived")?,
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 mod quota;
@@ -213,7 +213,7 @@ impl House {
         let remembered = self.store.scopes().await.unwrap();
         let generation = self.store.daemon_generation().await.unwrap();
         let fleet = Fleet::new(&self.config, &remembered, now);
-        let journal = Journal::new(Arc::clone(&self.store), generation, watch::channel(0).0);
+        let journal = Journal::new(Arc::clone(&self.store), generation, Arc::default());
         let parts = (Arc::clone(&self.store), Arc::clone(&self.world), Arc::clone(&self.clock));
         let mut poller = Poller::new(parts, fleet, journal, Style::default(), once);
         let mut after = None;
