@@ -1,6 +1,6 @@
 //! HTTP dates: the three forms of RFC 9110, section 5.6.7.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::core::time::Timestamp;
 
@@ -14,8 +14,26 @@ pub fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
     let (text, leap) = without_leap_second(text)?;
     let text = with_whole_year(&text, now).unwrap_or(text);
     let at = httpdate::parse_http_date(&text).ok()?;
+    if !is_written(&text, at) {
+        return None;
+    }
     let at = at.duration_since(UNIX_EPOCH).ok()?.checked_add(leap)?;
     Some(Timestamp::from_millis(i64::try_from(at.as_millis()).ok()?))
+}
+
+/// Whether the text is exactly how one of the two forms with a whole year writes that time: `httpdate` does not look at every
+/// sign between the parts, and what it lets pass as the third form has a year by another rule.
+fn is_written(text: &str, at: SystemTime) -> bool {
+    let written = httpdate::fmt_http_date(at);
+    let asctime = || {
+        let mut parts = written.strip_suffix(" GMT")?.split(' ');
+        let (weekday, day) = (parts.next()?.strip_suffix(',')?, parts.next()?);
+        let (month, year, time) = (parts.next()?, parts.next()?, parts.next()?);
+        let padded = day.strip_prefix('0').map(|digit| format!(" {digit}"));
+        let with = |day: &str| format!("{weekday} {month} {day} {time} {year}");
+        Some(text == with(day) || padded.is_some_and(|day| text == with(&day)))
+    };
+    text == written || asctime().unwrap_or(false)
 }
 
 /// `23:59:60` as `23:59:59` and one second. `httpdate` knows no leap second.
@@ -82,6 +100,7 @@ mod tests {
             assert_eq!(read(text), at, "{text}");
         }
         assert_eq!(read(" Sun, 06 Nov 1994 08:49:37 GMT "), at);
+        assert_eq!(read("Sun Nov 06 08:49:37 1994"), at, "RFC 9110 lets a zero stand for the space");
     }
 
     #[test]
@@ -142,6 +161,9 @@ mod tests {
             "Sunday, 06-Nov-1994 08:49:37 GMT",
             "Sunday, 06-nov-94 08:49:37 GMT",
             "Sunday, 6-Nov-94 08:49:37 GMT",
+            "Sunday, 06-Nov-94(08:49:37 GMT",
+            "Sun, 06 Nov 1994(08:49:37 GMT",
+            "Sun Nov 06(08:49:37 1994",
             "Sunday, 06-Nov-94 é GMT",
             "Sun Nov 6 08:49:37 1994 GMT",
             "Sun, 06 Nov 1994 24:00:00 GMT",

@@ -1,5 +1,6 @@
 //! Reads the main configuration out of one table: one layer of it, or all of them merged.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -134,12 +135,13 @@ fn socket(text: &str, folder: &Path) -> Result<PathBuf, Fault> {
 
 /// Warns of folders that are named twice, and returns the others in their order.
 pub(super) fn distinct(dirs: Vec<Placed<PathBuf>>, notes: &mut Notes) -> Vec<Placed<PathBuf>> {
+    let mut known = BTreeSet::new();
     let mut out: Vec<Placed<PathBuf>> = Vec::new();
     for dir in dirs {
-        if out.iter().any(|known| known.value == dir.value) {
-            notes.warning(dir.span, Fault::new("the folder is named twice"));
-        } else {
+        if known.insert(dir.value.clone()) {
             out.push(dir);
+        } else {
+            notes.warning(dir.span, Fault::new("the folder is named twice"));
         }
     }
     out

@@ -12,7 +12,7 @@ const SHOWN_PER_FILE: usize = 100;
 /// A line longer than this is not shown: the report is for a terminal, and a list on one line may have megabytes.
 const LONGEST_SHOWN_LINE: usize = 2_000;
 
-/// A message longer than this repeats a value that nobody would read to its end.
+/// A message or a help longer than this, in bytes, repeats a value that nobody would read to its end.
 const LONGEST_MESSAGE: usize = 400;
 
 /// How much a problem weighs.
@@ -175,6 +175,7 @@ impl Notes {
         also: Vec<(Span, String)>,
     ) {
         shorten(&mut fault.message);
+        fault.help.as_mut().map(shorten);
         if !self.seen.insert((span, fault.message.clone())) {
             return;
         }

@@ -72,14 +72,21 @@ fn element<'p>(group: Group<'p>, shown: &'p Shown, primary: bool) -> Group<'p> {
 
 /// Text that was read, fit for a terminal: its control characters are shown, not obeyed.
 fn printable(text: &str) -> String {
-    annotate_snippets::normalize_untrusted_str(text)
+    annotate_snippets::normalize_untrusted_str(&without_c1(text))
+}
+
+/// The text without the control characters above ASCII, among them one that begins an escape sequence (U+009B), which
+/// `annotate-snippets` leaves as they are. The sign that stands for them takes as many bytes, so that places stay.
+fn without_c1(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && !c.is_ascii(), "\u{a4}")
 }
 
 /// The text with what follows the host of its web addresses starred out, and what comes before an `@` in it: both may
 /// carry a secret, and a report ends in a log. Every hidden byte becomes a star, so that places stay where they are.
 pub(super) fn masked(text: &str) -> String {
+    let text = without_c1(text);
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some(found) = rest.find("://") {
         let (before, address) = rest.split_at(found + "://".len());
         out.push_str(before);

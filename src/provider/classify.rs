@@ -92,7 +92,11 @@ fn refusal(provider: Provider, reply: &Reply) -> Observation {
     if reply.status >= 500 || reply.status == 404 {
         return Observation::Unavailable { outage: Outage::Status(reply.status), retry_after: wait() };
     }
-    let said = [fault.code.clone(), message(&fault)].into_iter().flatten().collect::<Vec<_>>().join(": ");
+    let said = [fault.code.as_deref().and_then(shown), message(&fault)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(": ");
     let status = reply.status;
     let detail = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
     Observation::Malformed { detail }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::lenient;
-use crate::aws::{self, mask};
+use crate::aws;
 use crate::core::observation::{ConnectNumber, Progress};
 
 pub use super::lenient::Unreadable;
@@ -20,12 +20,11 @@ pub fn read(body: &[u8], id: &str) -> Result<ConnectNumber, Unreadable> {
     let summary = lenient::outer(body, "ClaimedPhoneNumberSummary")?;
     lenient::same_id(lenient::text(&summary, "PhoneNumberId"), id)?;
     let status = summary.get("PhoneNumberStatus").and_then(Value::as_object);
-    let target = lenient::text(&summary, "TargetArn").or_else(|| lenient::text(&summary, "InstanceId"));
     Ok(ConnectNumber {
         number: lenient::e164(&summary, "PhoneNumber"),
         status: status.and_then(|status| lenient::word(status, "Status", progress)),
-        message: status.and_then(|status| lenient::text(status, "Message")).map(mask::clean),
-        target: target.map(mask::clean),
+        message: status.and_then(|status| lenient::line(status, "Message")),
+        target: lenient::line(&summary, "TargetArn").or_else(|| lenient::line(&summary, "InstanceId")),
     })
 }
 

@@ -82,16 +82,18 @@ pub(super) fn text<'a>(object: &'a Object, member: &str) -> Option<&'a str> {
     object.get(member)?.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
+/// A member that is a text for people: on one line, and something is in it.
+pub(super) fn line(object: &Object, member: &str) -> Option<String> {
+    Some(mask::clean(text(object, member)?)).filter(|line| !line.is_empty())
+}
+
 /// A provider's word, and what it means if anybody knows.
 pub(super) fn word<T>(
     object: &Object,
     member: &str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Option<Word<T>> {
-    let raw = mask::clean(text(object, member)?);
-    if raw.is_empty() {
-        return None;
-    }
+    let raw = line(object, member)?;
     Some(Word { known: parse(&raw), raw: mask::cut(&raw, MAX_WORD).to_owned() })
 }
 

@@ -18,13 +18,25 @@ use super::scenario::{
 /// Something wrong, and where in the text.
 pub(super) type Problem = (Range<usize>, String);
 
+/// A message longer than this, in bytes, repeats a value that nobody would read to its end.
+const MESSAGE_MOST: usize = 400;
+/// Numbers of one order: a story needs a few, and each is looked for among the others.
+const NUMBERS_MOST: usize = 1_000;
+/// Numbers in all states of all orders. Each state holds all numbers of its order, so that a file of twenty kilobytes could
+/// fill the memory; these take some thirty megabytes.
+const HELD_MOST: usize = 250_000;
+
 pub(super) fn parse(text: &str) -> Result<Scenario, ScenarioError> {
     let file: File = toml::from_str(text)
         .map_err(|error| place(text, error.span().unwrap_or(0..0), error.message().to_owned()))?;
     file.check().map_err(|(span, message)| place(text, span, message))
 }
 
-fn place(text: &str, span: Range<usize>, message: String) -> ScenarioError {
+fn place(text: &str, span: Range<usize>, mut message: String) -> ScenarioError {
+    if message.len() > MESSAGE_MOST {
+        message.truncate(message.floor_char_boundary(MESSAGE_MOST));
+        message.push('…');
+    }
     let before = text.get(..span.start).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
@@ -213,9 +225,9 @@ impl File {
             "arn:aws:connect:{}:{}:instance/4d1e8a0c-52b7-4c0e-9b7e-6b0f6a2d9c11",
             world.region, world.account_id
         );
-        let mut orders = Vec::new();
+        let (mut orders, mut held) = (Vec::new(), 0);
         for order in self.chime_order {
-            orders.push(order.check(&mut ids)?);
+            orders.push(order.check(&mut ids, &mut held)?);
         }
         let mut numbers = Vec::new();
         for number in self.connect_number {
@@ -331,7 +343,8 @@ fn foc_date(text: Option<&str>) -> Option<FocDate> {
 }
 
 impl OrderSection {
-    fn check(self, ids: &mut BTreeSet<String>) -> Result<ChimeOrder, Problem> {
+    /// `held` counts the numbers in the states of all orders.
+    fn check(self, ids: &mut BTreeSet<String>, held: &mut usize) -> Result<ChimeOrder, Problem> {
         let id = check_id(&self.id, ids)?;
         let span = self.timeline.span();
         let mut states: Vec<OrderState> = Vec::new();
@@ -347,10 +360,17 @@ impl OrderSection {
             }
             numbers.retain(|(number, _)| !entry.drop.contains(number));
             for (number, word) in entry.numbers {
-                match numbers.iter_mut().find(|(held, _)| *held == number) {
-                    Some((_, held)) => *held = word,
+                match numbers.iter_mut().find(|(known, _)| *known == number) {
+                    Some((_, known)) => *known = word,
                     None => numbers.push((number, word)),
                 }
+                if numbers.len() > NUMBERS_MOST {
+                    return Err((span, format!("more than {NUMBERS_MOST} numbers of one order")));
+                }
+            }
+            *held += numbers.len();
+            if *held > HELD_MOST {
+                return Err((span, format!("more than {HELD_MOST} numbers in the states of all orders")));
             }
             foc = foc_date(entry.foc_date.as_deref()).unwrap_or(foc);
             let usual = if states.is_empty() { self.created } else { at };

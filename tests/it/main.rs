@@ -3,8 +3,10 @@
 mod cli;
 mod config;
 mod core_histories;
+mod corpus;
 mod daemon;
 mod model;
+mod properties;
 mod signing;
 mod sim;
 mod sinks;
