@@ -23,6 +23,10 @@ pub(super) struct Layer<'t> {
     pub(super) written: bool,
 }
 
+/// Of a longer text only the first syntax error is told. Each takes hundreds of bytes, and a large file that is no TOML at
+/// all has one in every second byte.
+const ALL_ERRORS_UP_TO: usize = 1 << 20;
+
 /// A text that outlives the notes' own hold on it, so that a table can borrow from it.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
@@ -37,9 +41,16 @@ impl Held {
         Self { id, text: text.content.clone(), base: text.base() }
     }
 
-    /// Parses it and notes all its syntax errors; whether there was none. The table is what could be read.
+    /// Parses it and notes its syntax errors; whether there was none. The table is what could be read.
     pub(super) fn parse(&self, notes: &mut Notes) -> (DeTable<'_>, bool) {
-        let (table, errors) = DeTable::parse_recoverable(&self.text);
+        let (table, errors) = if self.text.len() <= ALL_ERRORS_UP_TO {
+            DeTable::parse_recoverable(&self.text)
+        } else {
+            match DeTable::parse(&self.text) {
+                Ok(table) => (table, Vec::new()),
+                Err(first) => (Spanned::new(0..0, DeTable::new()), vec![first]),
+            }
+        };
         for error in &errors {
             let span = error
                 .span()

@@ -416,6 +416,18 @@ fn a_line_without_end_is_named_and_not_shown() {
 }
 
 #[test]
+fn of_a_large_file_that_is_no_toml_the_first_error_is_told() {
+    for (length, lines) in [(1 << 20, &[1, 2][..]), ((1 << 20) + 1, &[1])] {
+        let list = "]\n]\n".to_owned() + &"#".repeat(length - 4);
+        let folder = Folder::new(&[(MAIN, b""), ("watch.d/a.toml", list.as_bytes())]);
+        let loaded = folder.load();
+        let told: Vec<u32> = loaded.problems.iter().filter_map(|problem| problem.line).collect();
+        assert_eq!(told, lines, "{}", folder.report(&loaded));
+        assert!(loaded.config.is_some() && loaded.bad_lists.len() == 1);
+    }
+}
+
+#[test]
 fn the_report_is_coloured_only_when_asked_and_shows_control_characters() {
     let folder = Folder::new(&[(MAIN, b"\"\\u001b[31mred\" = 1")]);
     let loaded = folder.load();

@@ -96,8 +96,7 @@ fn read_all(main: &[u8], list: &[u8], mine: Mine) {
 
 /// Everything that was loaded, as text.
 fn shown(loaded: &Loaded) -> String {
-    let report = loaded.problems.render(false);
-    format!("{:#?}\n{:#?}\n{:#?}\n{report}", loaded.config, loaded.lists, loaded.bad_lists)
+    format!("{loaded:?}")
 }
 
 fn consistent(loaded: &Loaded) {
@@ -112,8 +111,11 @@ fn consistent(loaded: &Loaded) {
 fn reported(loaded: &Loaded) {
     let problems = &loaded.problems;
     let plain = problems.render(false);
-    assert!(!problems.render(true).is_empty() || problems.is_empty());
     assert_eq!(plain.is_empty(), problems.is_empty());
+    // To render takes the most time of all; so this is for some.
+    if problems.iter().len().is_multiple_of(4) {
+        assert!(problems.render(true).len() >= plain.len());
+    }
     let unfit = |c: char| c.is_control() && c != '\n';
     assert!(!plain.contains(unfit), "control characters are shown, not obeyed: {plain:?}");
     assert!(plain.len() <= 1_000 + problems.iter().len() * REPORTED_MOST, "{} bytes", plain.len());

@@ -46,7 +46,7 @@ fn from_standard(text: &str, date: Option<&str>, now: Timestamp) -> Option<Durat
 
 fn digits(text: &str) -> Option<u64> {
     let text = text.trim();
-    let all = !text.is_empty() && text.chars().all(|c| matches!(c, '0'..='9'));
+    let all = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     all.then(|| {
         text.bytes().fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
     })
