@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::START;
-use super::plan::{self, MIN, Plan, Receiver, Truth};
+use super::plan::{self, LATE, MIN, Plan, Receiver, Truth};
 use super::sinks::{Got, disliked};
 use super::world::Given;
 use crate::core::time::Timestamp;
@@ -161,9 +161,13 @@ fn nothing_invented(events: &Events, given: &[Given]) -> Result<(), String> {
         }
         let key = (text(event, "order_id"), text(event, "number"));
         let start = from.entry(key).or_default();
-        let told = given.iter().enumerate().skip(*start).find(|(_, given)| {
-            let about = given.id == key.0 && (given.number == key.1 || given.truth == Truth::Absent);
-            about && status(given.truth) == text(event, "to")
+        let mut before = None;
+        let told = given.iter().enumerate().filter(|(_, given)| given.id == key.0).find(|(at, given)| {
+            let about = given.number == key.1 || given.truth == Truth::Absent;
+            // That it is gone takes two answers, one after the other.
+            let certain = given.truth != Truth::Absent || before == Some(Truth::Absent);
+            before = Some(given.truth);
+            *at >= *start && about && certain && status(given.truth) == text(event, "to")
         });
         match told {
             Some((at, _)) => *start = at + 1,
@@ -279,7 +283,7 @@ fn noticed(events: &Events, plan: &Plan) -> Result<(), String> {
         let Some((at, Truth::Claimed)) = number.life.last() else { continue };
         let mut told = events.iter().filter(|(_, event)| text(event, "order_id") == number.id);
         let told = told.rfind(|(_, event)| text(event, "event") == "number.claimed");
-        let Some((line, event)) = told.filter(|_| *at > plan.quiet_at) else { continue };
+        let Some((line, event)) = told.filter(|_| *at == plan.quiet_at + LATE) else { continue };
         let after = millis(event, "time").unwrap_or_default()
             - START
             - steps
