@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod core_histories;
 mod corpus;
+mod crash;
 mod daemon;
 mod model;
 mod properties;

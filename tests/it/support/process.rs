@@ -108,6 +108,18 @@ impl Running {
         })
     }
 
+    /// Waits for a level, which may ask for the records on standard output, or for the end of the process, and says
+    /// whether it was the level.
+    #[track_caller]
+    pub(crate) fn reaches(&mut self, what: &str, level: impl Fn(&[Value]) -> bool) -> bool {
+        let (out, err) = (Arc::clone(&self.out), Arc::clone(&self.err));
+        let either = || {
+            let ended = self.child.try_wait().unwrap().is_some();
+            if level(&lines(&text(&out))) { Some(true) } else { ended.then_some(false) }
+        };
+        wait_for(what, either, || format!("{}\n{}", text(&out), text(&err)))
+    }
+
     /// Sends a signal: `TERM`, `INT`.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
@@ -123,6 +135,15 @@ impl Running {
     /// Asks it to stop, and waits.
     pub(crate) fn stop(self) -> Ended {
         self.signal("TERM");
+        self.end()
+    }
+
+    /// The same for one that may have ended by itself.
+    pub(crate) fn stop_or_end(mut self) -> Ended {
+        if self.child.try_wait().unwrap().is_none() {
+            // Not waited for yet, so that the id is its own even if it ended meanwhile.
+            self.signal("TERM");
+        }
         self.end()
     }
 

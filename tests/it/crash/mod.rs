@@ -1,0 +1,23 @@
+//! The real program ended at every moment that matters, on disks that fail, and with a store that was damaged.
+//!
+//! `docs/testing.md` says what is proved, `tests/faults/README.md` how to see these tests fail.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop")]
+
+mod damage;
+mod disk;
+mod kills;
+mod points;
+mod shim;
+mod tale;
+mod wreck;
+
+/// A number from the environment, by which a small run becomes a big one.
+fn asked_for(variable: &str, ordinary: u64) -> u64 {
+    match std::env::var_os(variable) {
+        Some(value) => value.to_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
+            panic!("{variable} is not a number: {}", value.display());
+        }),
+        None => ordinary,
+    }
+}

@@ -1,0 +1,103 @@
+//! Killed at the first call that matters, at the second, at the third, … until a run comes to its end unharmed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use claimwatch::exit;
+
+use super::asked_for;
+use super::shim::{Fault, How, Tally};
+use super::tale::Tale;
+use super::wreck::{check_life, check_wreck};
+use crate::support::process::Running;
+
+/// Runs at a time: most of the time each waits for its own floor of polling.
+const ABREAST: usize = 6;
+
+/// What the shortest run does at least: else the library does not see the program's calls.
+const POINTS_LEAST: u64 = 200;
+
+/// Every so many runs the second life is killed as well, at its own `n`-th call.
+const TWICE_EVERY: u64 = 7;
+
+/// Runs the tale with a fault at the `n`-th call, again without one to its end, and checks everything. False: the end came
+/// before the fault.
+fn is_hit(tale: &Tale, n: u64, how: How) -> bool {
+    let (sim, house) = tale.begin();
+    let (mut second, mut logs) = (0, Vec::new());
+    let lives = if n % TWICE_EVERY == 0 { 2 } else { 1 };
+    let mut hits = Vec::new();
+    for life in 0..lives {
+        let tally = Tally::at(house.path(&format!("tally-{life}")));
+        let mut running = Running::start(tally.around(house.command(&["run"]), &Fault::at(n, how)));
+        let told = tale.go_on(&sim, &house, &mut running, &mut second);
+        let ended = if told { running.stop_or_end() } else { running.end() };
+        logs.extend(ended.records());
+        let Some(hit) = tally.hit() else {
+            assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
+            assert!(life > 0 || tally.seen() >= POINTS_LEAST, "only {} calls were seen", tally.seen());
+            break;
+        };
+        assert_eq!(ended.code, None, "{hit}: {}", ended.stderr);
+        hits.push(hit);
+        check_wreck(&house);
+    }
+    eprintln!("{n} {how:?}: {hits:?}");
+    let mut running = house.run();
+    let told = tale.go_on(&sim, &house, &mut running, &mut second);
+    let ended = running.stop_or_end();
+    assert!(told && ended.code == Some(i32::from(exit::OK)), "{:?} {}", ended.code, ended.stderr);
+    logs.extend(ended.records());
+    tale.check(&check_life(&house, &logs));
+    !hits.is_empty()
+}
+
+/// Every point in turn, until a run is not hit.
+fn every_point(tale: &Tale, how: impl Fn(u64) -> How + Sync) {
+    let (next, done, hit) = (AtomicU64::new(1), AtomicBool::new(false), AtomicU64::new(0));
+    let work = || {
+        while !done.load(Ordering::SeqCst) {
+            let n = next.fetch_add(1, Ordering::SeqCst);
+            match catch_unwind(AssertUnwindSafe(|| is_hit(tale, n, how(n)))) {
+                Ok(true) => {
+                    hit.fetch_add(1, Ordering::SeqCst);
+                }
+                Ok(false) => done.store(true, Ordering::SeqCst),
+                Err(panic) => {
+                    done.store(true, Ordering::SeqCst);
+                    eprintln!("with {:?} at call {n}", how(n));
+                    resume_unwind(panic);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..ABREAST {
+            scope.spawn(work);
+        }
+    });
+    eprintln!("killed at {} points", hit.load(Ordering::SeqCst));
+    assert!(hit.load(Ordering::SeqCst) >= POINTS_LEAST, "killed at {hit:?} points only");
+}
+
+fn seeded(n: u64) -> How {
+    How::PowerInPart(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+/// Each call once, in turn before it, in its middle, and as a power cut.
+#[test]
+fn killed_at_every_call_nothing_is_lost_torn_or_said_twice() {
+    let everything = asked_for("CLAIMWATCH_EVERY_POINT", 0) > 0;
+    if !everything {
+        return every_point(&Tale::short(), |n| match n % 4 {
+            0 => How::Before,
+            1 => How::Half,
+            2 => How::Power,
+            _ => seeded(n),
+        });
+    }
+    for how in [How::Before, How::Half, How::After, How::Power] {
+        every_point(&Tale::long(), |_| how);
+    }
+    every_point(&Tale::long(), seeded);
+}
