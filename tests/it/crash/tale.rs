@@ -16,7 +16,7 @@ pub(super) struct Tale {
     scenario: String,
     list: String,
     /// The world's last second.
-    last: u32,
+    pub(super) last: u32,
     /// Of each subject: from which second on, which event.
     told: Vec<(String, &'static [(u32, &'static str)])>,
 }
@@ -145,7 +145,7 @@ impl Tale {
     }
 
     /// Whether everything up to a second is among the records.
-    fn is_told(&self, second: u32, records: &[Value]) -> bool {
+    pub(super) fn is_told(&self, second: u32, records: &[Value]) -> bool {
         self.told.iter().all(|(id, told)| {
             let wanted = told.iter().filter(|(at, _)| *at <= second).count();
             about(records, id).len() >= wanted

@@ -74,6 +74,12 @@ impl Running {
         text(&self.err)
     }
 
+    /// What [`Running::stderr`] gives, to be asked while the process is waited for.
+    pub(crate) fn error(&self) -> impl Fn() -> String + use<> {
+        let err = Arc::clone(&self.err);
+        move || text(&err)
+    }
+
     /// The records on standard output so far.
     pub(crate) fn records(&self) -> Vec<Value> {
         lines(&self.stdout())
