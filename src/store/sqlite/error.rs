@@ -7,9 +7,12 @@ use sqlx::migrate::MigrateError;
 use crate::store::StoreError;
 
 /// Primary result codes (<https://www.sqlite.org/rescode.html>); the low byte of an extended one.
+const ERROR: u32 = 1;
 const READONLY: u32 = 8;
 const CORRUPT: u32 = 11;
 const CANTOPEN: u32 = 14;
+const CONSTRAINT: u32 = 19;
+const MISMATCH: u32 = 20;
 const NOTADB: u32 = 26;
 
 fn primary_code(error: &sqlx::Error) -> Option<u32> {
@@ -23,11 +26,19 @@ pub(super) fn in_use(error: sqlx::Error) -> StoreError {
         Some(READONLY) => {
             StoreError::Unusable { detail: format!("the store cannot be written any more: {error}") }
         }
-        Some(CORRUPT | NOTADB) => {
+        _ if is_damage(&error) => {
             StoreError::Unusable { detail: format!("the store is damaged: restore a backup ({error})") }
         }
         _ => StoreError::Failing(Box::new(error)),
     }
+}
+
+/// Whether what is stored is not what we wrote. It is the same at the next try, and whoever shares a batch with it would
+/// wait for ever: SQLite has no checksums, so damage in a row shows as text that is no UTF-8 or no JSON any more, or as
+/// rows that contradict each other. Statements of ours that cannot be understood are seen in every test.
+fn is_damage(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(ERROR | CORRUPT | CONSTRAINT | MISMATCH | NOTADB))
+        || matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
 }
 
 /// An error while it is opened, where a file that cannot be opened is wrong too.

@@ -31,6 +31,10 @@ const AUTOCHECKPOINT_PAGES: u32 = 4000;
 /// Bytes that the log file is cut back to after a checkpoint, so that one burst does not hold disk for ever.
 const LOG_SIZE_LIMIT: u32 = 64 * 1024 * 1024;
 
+/// Bytes of file and log up to which everything is checked at the opening: half a second's work, measured at 0.3 s for
+/// 71 MiB. Of a larger store only the first pages of its tables are; what is damaged elsewhere shows when it is read.
+const CHECKED_MOST: u64 = 128 * 1024 * 1024;
+
 /// The tables that must be there once all migrations are applied.
 const TABLES: [&str; 10] = [
     "meta",
@@ -195,7 +199,29 @@ async fn judge(reader: &mut SqliteConnection, path: &Path) -> Result<(), StoreEr
             })?;
         }
     }
-    Ok(())
+    let size = fs::metadata(path).map_or(0, |found| found.len()).saturating_add(log_size(path));
+    if size <= CHECKED_MOST { check_whole(reader, path).await } else { Ok(()) }
+}
+
+/// Looks at every page and every row: damage that is found after something was written costs more than a start that takes
+/// a moment longer.
+async fn check_whole(reader: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let found: String = scalar(reader, "PRAGMA integrity_check(1)", path).await?;
+    if found != "ok" {
+        let found = found.replace('\n', " ");
+        return Err(unusable(path, &format_args!("it is damaged: restore a backup ({found})")));
+    }
+    let stray = sqlx::query_scalar::<_, String>("PRAGMA foreign_key_check")
+        .fetch_optional(reader)
+        .await
+        .map_err(|e| error::at_open(path, e))?;
+    match stray {
+        Some(table) => {
+            let what = format!("it is damaged: restore a backup (a row of {table} belongs to nothing)");
+            Err(unusable(path, &what))
+        }
+        None => Ok(()),
+    }
 }
 
 #[derive(PartialEq)]
