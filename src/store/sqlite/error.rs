@@ -15,9 +15,15 @@ const CONSTRAINT: u32 = 19;
 const MISMATCH: u32 = 20;
 const NOTADB: u32 = 26;
 
+/// An extended one: a batch that names what is not stored is its writer's mistake, and says nothing of the store.
+const CONSTRAINT_FOREIGN_KEY: u32 = CONSTRAINT | (3 << 8);
+
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
 fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
+    code(error).map(|code| code & 0xff)
 }
 
 /// An error while the store is in use: damage and a read-only file do not pass, everything else may.
@@ -37,7 +43,8 @@ pub(super) fn in_use(error: sqlx::Error) -> StoreError {
 /// wait for ever: SQLite has no checksums, so damage in a row shows as text that is no UTF-8 or no JSON any more, or as
 /// rows that contradict each other. Statements of ours that cannot be understood are seen in every test.
 fn is_damage(error: &sqlx::Error) -> bool {
-    matches!(primary_code(error), Some(ERROR | CORRUPT | CONSTRAINT | MISMATCH | NOTADB))
+    let says_so = matches!(primary_code(error), Some(ERROR | CORRUPT | CONSTRAINT | MISMATCH | NOTADB));
+    says_so && code(error) != Some(CONSTRAINT_FOREIGN_KEY)
         || matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
 }
 

@@ -20,7 +20,7 @@ const APPLICATION_ID: i64 = 0x636c_6d77;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// How long a statement waits for somebody else's lock: a backup, or a person's shell.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The page cache of a connection, in KiB: measured half as fast again as the default of 2 MB at batches of 500.
 const CACHE_KIB: u32 = 32 * 1024;
@@ -164,7 +164,7 @@ async fn inspect(path: &Path) -> Result<(), StoreError> {
 }
 
 /// The size of the write-ahead log; 0 if there is none.
-fn log_size(path: &Path) -> u64 {
+pub(super) fn log_size(path: &Path) -> u64 {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     fs::metadata(PathBuf::from(name)).map_or(0, |found| found.len())

@@ -1,11 +1,25 @@
 //! The one connection that writes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::error;
+use super::{error, open};
 use crate::store::StoreError;
+
+/// Bytes of write-ahead log at which the writer waits for a gap between readers. SQLite begins the log anew only at a moment
+/// in which nobody reads from it; where readers relieve each other that moment never comes by itself, and the log grows
+/// for ever (<https://www.sqlite.org/wal.html>, "Avoiding Excessively Large WAL Files"). Once all of it was copied back,
+/// new readers read from the file alone, so the wait is for those that read already. Half as much again as the size at which
+/// the log is copied back, since in most stores the moment comes before that.
+const LOG_GAP: u64 = 24 * 1024 * 1024;
+
+/// How long it waits: what readers of ours take is milliseconds. For one that stays longer, a person's shell, the log has to
+/// grow; then it is tried again each [`LOG_GAP`].
+const GAP_WAIT: Duration = Duration::from_secs(1);
 
 /// Hands out the one connection that writes, a transaction at a time.
 ///
@@ -16,6 +30,8 @@ use crate::store::StoreError;
 pub(super) struct Writer {
     options: SqliteConnectOptions,
     slot: Mutex<Slot>,
+    /// The size of the log at which a gap is waited for.
+    gap_at: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -37,11 +53,12 @@ struct Closed;
 pub(super) struct Writing<'a> {
     slot: MutexGuard<'a, Slot>,
     conn: SqliteConnection,
+    writer: &'a Writer,
 }
 
 impl Writer {
     pub(super) fn new(options: SqliteConnectOptions, conn: SqliteConnection) -> Self {
-        Self { options, slot: Mutex::new(Slot::Ready(conn)) }
+        Self { options, slot: Mutex::new(Slot::Ready(conn)), gap_at: AtomicU64::new(LOG_GAP) }
     }
 
     /// Begins a transaction that may write: others wait from here on, so nothing that is read in it can be outdated.
@@ -56,7 +73,28 @@ impl Writer {
             }
         };
         statement(&mut conn, "BEGIN IMMEDIATE").await?;
-        Ok(Writing { slot, conn })
+        Ok(Writing { slot, conn, writer: self })
+    }
+
+    /// Keeps the log from growing for ever under readers that relieve each other. What was committed is committed, whatever
+    /// becomes of this; after an error the connection is of no use.
+    async fn bound_log(&self, conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let size = open::log_size(self.options.get_filename());
+        if size < LOG_GAP {
+            self.gap_at.store(LOG_GAP, Ordering::Relaxed);
+        }
+        if size < self.gap_at.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        busy_timeout(conn, GAP_WAIT).await?;
+        // Not an error if readers stay: then it says so in its first column.
+        let stayed: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *conn).await?;
+        busy_timeout(conn, open::BUSY).await?;
+        if stayed != 0 {
+            self.gap_at.store(size.saturating_add(LOG_GAP), Ordering::Relaxed);
+            tracing::debug!(size, "readers stay: the store's log grows");
+        }
+        Ok(())
     }
 
     /// Copies the log back into the file and closes the connection.
@@ -85,11 +123,19 @@ impl Writing<'_> {
     /// Makes it last.
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         statement(&mut self.conn, "COMMIT").await?;
-        *self.slot = Slot::Ready(self.conn);
+        if self.writer.bound_log(&mut self.conn).await.is_ok() {
+            *self.slot = Slot::Ready(self.conn);
+        }
         Ok(())
     }
 }
 
 async fn statement(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {
     sqlx::query(sql).execute(conn).await.map(drop).map_err(error::in_use)
+}
+
+async fn busy_timeout(conn: &mut SqliteConnection, wait: Duration) -> Result<(), sqlx::Error> {
+    // The pragma takes no parameter.
+    let sql = sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {}", wait.as_millis()));
+    sqlx::query(sql).fetch_all(conn).await.map(drop)
 }

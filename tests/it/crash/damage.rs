@@ -11,9 +11,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use super::asked_for;
 use super::kills::Dice;
 use crate::support::house::{House, list};
-use crate::support::wait_for;
 use crate::support::records::{check, lines};
 use crate::support::sim::{Sim, WIDE, number, order};
+use crate::support::wait_for;
 
 /// Numbers and orders in the store, which make some hundred pages.
 const NUMBERS: u32 = 20;
@@ -159,7 +159,13 @@ fn place(dice: &mut Dice, length: usize) -> usize {
 }
 
 /// Damages a file of a store in many ways, one at a time, and counts what came of it.
-fn damage(house: &House, whole: &Files, file: &'static str, good: &[String], dice: &mut Dice) -> BTreeMap<Verdict, u64> {
+fn damage(
+    house: &House,
+    whole: &Files,
+    file: &'static str,
+    good: &[String],
+    dice: &mut Dice,
+) -> BTreeMap<Verdict, u64> {
     let times = asked_for("CLAIMWATCH_DAMAGES", 24);
     let length = whole[file].len();
     let mut verdicts = BTreeMap::new();

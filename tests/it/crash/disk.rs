@@ -96,7 +96,8 @@ fn fails_from(n: u64, how: How) -> bool {
     let (sim, house) = tale.begin();
     begin_trouble(&house);
     let tally = Tally::at(house.path("tally"));
-    let mut running = Running::start(tally.around(house.command(&["run"]), &while_there(&house, how, None, n)));
+    let mut running =
+        Running::start(tally.around(house.command(&["run"]), &while_there(&house, how, None, n)));
     let mut second = 0;
     let mut logs: Vec<Value> = Vec::new();
     let noticed = [STORE_FAILS, SINK_FAILS];
@@ -122,7 +123,11 @@ fn fails_from(n: u64, how: How) -> bool {
     if !told {
         // It may refuse to start on a disk that takes nothing, and says why.
         let code = ended.code.unwrap_or_default();
-        assert!([exit::STORE, exit::UNAVAILABLE].map(i32::from).contains(&code), "{n} {code} {}", ended.stderr);
+        assert!(
+            [exit::STORE, exit::UNAVAILABLE].map(i32::from).contains(&code),
+            "{n} {code} {}",
+            ended.stderr
+        );
         assert!(!ended.stderr.is_empty());
         check_wreck(&house);
     }

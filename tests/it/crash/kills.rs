@@ -77,7 +77,8 @@ fn world(dice: &mut Dice, last: u32) -> (String, Vec<Subject>) {
 
 /// The words of a subject's number, as told.
 fn told<'a>(records: &'a [Value], id: &str) -> Vec<&'a str> {
-    let about = records.iter().filter(|r| r["order_id"] == id && r["event"].as_str().unwrap().starts_with("number."));
+    let about =
+        records.iter().filter(|r| r["order_id"] == id && r["event"].as_str().unwrap().starts_with("number."));
     about.map(|record| record["to"].as_str().unwrap()).collect()
 }
 
@@ -123,7 +124,8 @@ fn killed_at_random_under_load_every_transition_is_told_once() {
             pass(Duration::from_micros(dice.below(LIFE_MOST_US)));
         } else {
             // Enough of this second: let it come to its end.
-            running.until(&format!("second {second}, {how}"), |_| changes(&house) >= wanted(&subjects, second));
+            running
+                .until(&format!("second {second}, {how}"), |_| changes(&house) >= wanted(&subjects, second));
         }
         logs.extend(running.kill().records());
         killed += 1;
@@ -151,7 +153,8 @@ fn killed_at_random_under_load_every_transition_is_told_once() {
         let words: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
         assert_eq!(told(&records, id), words, "{id}, {how}");
     }
-    let failed = subjects.iter().filter(|subject| subject.words.iter().any(|(_, word)| *word == "FAILED")).count();
+    let failed =
+        subjects.iter().filter(|subject| subject.words.iter().any(|(_, word)| *word == "FAILED")).count();
     assert_eq!(of(&records, "window.opened").len(), failed, "{how}");
     assert_eq!(of(&records, "window.resolved").len(), failed, "{how}");
     eprintln!(

@@ -85,7 +85,10 @@ impl Tally {
             How::IoError => ("eio", 0),
         };
         command.env("LD_PRELOAD", library()).env("FAULT_COUNT", &self.path);
-        command.env("FAULT_AT", fault.at.to_string()).env("FAULT_HOW", how).env("FAULT_SEED", seed.to_string());
+        command
+            .env("FAULT_AT", fault.at.to_string())
+            .env("FAULT_HOW", how)
+            .env("FAULT_SEED", seed.to_string());
         if let Some(on) = fault.on {
             command.env("FAULT_PATH", on);
         }

@@ -45,18 +45,26 @@ pub(super) fn check_wreck(house: &House) -> Wreck {
     let file = lines(&text);
     assert!(file.len() <= wreck.events.len(), "the event file is ahead of the store");
     assert_eq!(file, wreck.events[..file.len()], "the event file is not the beginning of the outbox");
-    assert!(wreck.in_file <= file.len() as u64, "{} events count as delivered, the file has {}", wreck.in_file, file.len());
+    assert!(
+        wreck.in_file <= file.len() as u64,
+        "{} events count as delivered, the file has {}",
+        wreck.in_file,
+        file.len()
+    );
     wreck
 }
 
 async fn read(path: &Path) -> Wreck {
     let mut store = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    let sound: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut store).await.unwrap();
+    let sound: Vec<String> =
+        sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut store).await.unwrap();
     assert_eq!(sound, ["ok"]);
     let strays = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut store).await.unwrap();
     assert_eq!(strays.len(), 0, "rows that belong to nothing");
-    let tables: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'").fetch_all(&mut store).await.unwrap();
+    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .fetch_all(&mut store)
+        .await
+        .unwrap();
     let known = TABLES.iter().filter(|table| tables.iter().any(|name| name == *table)).count();
     assert!(known == 0 || known == TABLES.len(), "half a schema: {tables:?}");
     let wreck = if known == 0 { Wreck::default() } else { tell(&mut store).await };
@@ -72,7 +80,8 @@ async fn tell(store: &mut SqliteConnection) -> Wreck {
     let delivered: Vec<i64> = sqlx::query_scalar(delivered).fetch_all(&mut *store).await.unwrap();
     let in_file = delivered.last().map_or(0, |last| last.unsigned_abs());
     assert_eq!(delivered.len() as u64, in_file, "delivered, but not all before it");
-    let orphans = "SELECT count(*) FROM events LEFT JOIN deliveries USING (seq) WHERE deliveries.sink IS NULL";
+    let orphans =
+        "SELECT count(*) FROM events LEFT JOIN deliveries USING (seq) WHERE deliveries.sink IS NULL";
     let orphans: i64 = sqlx::query_scalar(orphans).fetch_one(&mut *store).await.unwrap();
     assert_eq!(orphans, 0, "events for nobody");
     Wreck { events, in_file }

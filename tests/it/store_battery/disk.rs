@@ -10,6 +10,8 @@ use claimwatch::core::record::Record;
 use claimwatch::store::outbox::Outbox as _;
 use claimwatch::store::sqlite::SqliteStore;
 use claimwatch::store::{Batch, Store, StoreError};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::made::{at, change, daemon_record, list, numbers, order, record_of, sinks};
 use super::{load_one, pending_seqs, put};
@@ -206,4 +208,24 @@ async fn history_is_what_became_of_the_order_latest_first() {
     assert_eq!((&step.raw, &step.reason), (&failed.raw, &failed.reason));
     assert_eq!((step.at, step.observed_after), (failed.time, failed.observed_after));
     assert_eq!(store.history(stream, 1).await.unwrap().len(), 1);
+}
+
+/// Damage that SQLite's own check cannot see: a counter that fell.
+#[tokio::test]
+async fn a_store_that_contradicts_itself_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claimwatch.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let list = list("emea", "h1");
+    let stored = put(&store, &list, vec![order(Provider::Chime, "a", &list)], 3).await;
+    store.close().await;
+    drop(store);
+    let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    sqlx::query("UPDATE meta SET value = 1 WHERE key = 'last_seq'").execute(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
+
+    let store = SqliteStore::open(&path).await.unwrap();
+    let batch = Batch { changes: vec![change(&stored[0], 1)], ..Batch::default() };
+    let Err(StoreError::Unusable { detail }) = store.commit(batch).await else { panic!("it was written") };
+    assert!(detail.contains("damaged"), "{detail}");
 }

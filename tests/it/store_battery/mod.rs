@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
 
 mod disk;
+mod log;
 pub(crate) mod made;
 mod same;
 
