@@ -166,7 +166,7 @@ fn damage(
     good: &[String],
     dice: &mut Dice,
 ) -> BTreeMap<Verdict, u64> {
-    let times = asked_for("CLAIMWATCH_DAMAGES", 24);
+    let times = asked_for("CLAIMWATCH_DAMAGES", 18);
     let length = whole[file].len();
     let mut verdicts = BTreeMap::new();
     for n in 0..times {

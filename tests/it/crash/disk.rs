@@ -26,7 +26,7 @@ const SINK_FAILS: &str = "events wait for their sink";
 const SINK_WORKS: &str = "events leave through their sink again";
 
 /// Errors begin at every so many calls in an ordinary run: each costs a second, which is how long the daemon waits.
-const ERROR_STEP: u64 = 9;
+const ERROR_STEP: u64 = 11;
 
 /// Runs at a time.
 const ABREAST: usize = 6;

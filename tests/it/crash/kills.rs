@@ -15,16 +15,16 @@ use crate::support::records::of;
 use crate::support::sim::{Sim, WIDE, number, number_id, order, order_id};
 
 /// Connect numbers and Chime orders that are watched.
-const NUMBERS: u32 = 200;
+const NUMBERS: u32 = 180;
 const ORDERS: u32 = 40;
 
 /// The longest life before a kill. A start takes some fifty milliseconds, all looks a few hundred.
 const LIFE_MOST_US: u64 = 400_000;
 
-/// Kills in one second of the world, of which there are at least four, and at most so many that signatures are still good
+/// Kills in one second of the world, of which there are at least three, and at most so many that signatures are still good
 /// by its clock.
 const KILLS_A_SECOND: u64 = 20;
-const SECONDS_LEAST: u64 = 4;
+const SECONDS_LEAST: u64 = 3;
 const SECONDS_MOST: u64 = 200;
 
 /// Numbers that look random and are the same for the same seed (splitmix64).

@@ -15,10 +15,10 @@ use crate::support::process::Running;
 const ABREAST: usize = 6;
 
 /// What the shortest run does at least: else the library does not see the program's calls.
-const POINTS_LEAST: u64 = 200;
+const POINTS_LEAST: u64 = 150;
 
 /// Every so many runs the second life is killed as well, at its own `n`-th call.
-const TWICE_EVERY: u64 = 7;
+const TWICE_EVERY: u64 = 11;
 
 /// Runs the tale with a fault at the `n`-th call, again without one to its end, and checks everything. False: the end came
 /// before the fault.

@@ -15,7 +15,7 @@ use super::put;
 
 /// Commits, and the changes in each: some hundred megabytes of log.
 const COMMITS: usize = 2000;
-const CHANGES: usize = 25;
+const CHANGES: usize = 20;
 
 /// What the log may have: 24 MiB, at which the writer waits for a gap between readers, and the transaction that got there.
 const LOG_MOST: u64 = 28 * 1024 * 1024;
