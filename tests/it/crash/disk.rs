@@ -10,10 +10,10 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::asked_for;
 use super::shim::{Fault, How, Tally};
 use super::tale::Tale;
 use super::wreck::{check_life, check_wreck};
+use super::{asked_for, tell};
 use crate::support::house::House;
 use crate::support::process::Running;
 use crate::support::wait_for;
@@ -131,7 +131,7 @@ fn fails_from(n: u64, how: How) -> bool {
         assert!(!ended.stderr.is_empty());
         check_wreck(&house);
     }
-    eprintln!("{n} {how:?}: {hit:?}, {:?}", ended.code);
+    tell(&format_args!("{n} {how:?}: {hit:?}, {:?}", ended.code));
     logs.extend(ended.records());
     let mut running = house.run();
     assert!(tale.go_on(&sim, &house, &mut running, &mut second));
@@ -268,7 +268,7 @@ fn a_full_disk_is_waited_for_by_the_store_and_the_event_file() {
     let tale = Tale::short();
     let (sim, house) = tale.begin();
     let Some(disk) = on_small_disk(&house) else {
-        eprintln!("skipped: a file system cannot be mounted here");
+        tell(&format_args!("skipped: a file system cannot be mounted here"));
         return;
     };
     let mut running = Running::start(disk.inside(&house.command(&["run"])));
@@ -300,7 +300,7 @@ fn a_full_disk_is_waited_for_by_the_store_and_the_event_file() {
 fn a_read_only_disk_is_refused_as_it_is() {
     let (_sim, house) = Tale::short().begin();
     let Some(disk) = on_small_disk(&house) else {
-        eprintln!("skipped: a file system cannot be mounted here");
+        tell(&format_args!("skipped: a file system cannot be mounted here"));
         return;
     };
     let remount = |how: &str| {
@@ -315,7 +315,7 @@ fn a_read_only_disk_is_refused_as_it_is() {
         assert_eq!(ended.code, Some(i32::from(exit::STORE)), "{}", ended.stderr);
         assert!(ended.stderr.to_lowercase().contains("read-only"), "{}", ended.stderr);
         assert_eq!((ended.stdout.as_str(), ended.stderr.lines().count()), ("", 1), "{}", ended.stderr);
-        eprintln!("{}", ended.stderr);
+        tell(&format_args!("{}", ended.stderr));
         remount("remount,rw");
         let mut running = Running::start(disk.inside(&house.command(&["run"])));
         running.until_events(&["daemon.started"]);

@@ -7,8 +7,8 @@ use claimwatch::clock::{Clock as _, SystemClock};
 use claimwatch::exit;
 use serde_json::Value;
 
-use super::asked_for;
 use super::wreck::{check_life, check_wreck};
+use super::{asked_for, tell};
 use crate::support::Stopwatch;
 use crate::support::house::{House, list};
 use crate::support::records::of;
@@ -107,7 +107,7 @@ fn killed_at_random_under_load_every_transition_is_told_once() {
     let seed = asked_for("CLAIMWATCH_SEED", now);
     let last = u32::try_from((kills / KILLS_A_SECOND).clamp(SECONDS_LEAST, SECONDS_MOST)).unwrap();
     let how = format!("CLAIMWATCH_KILLS={kills} CLAIMWATCH_SEED={seed}");
-    eprintln!("{how}");
+    tell(&format_args!("{how}"));
     let watch = Stopwatch::start();
     let mut dice = Dice(seed);
     let (scenario, subjects) = world(&mut dice, last);
@@ -157,11 +157,11 @@ fn killed_at_random_under_load_every_transition_is_told_once() {
         subjects.iter().filter(|subject| subject.words.iter().any(|(_, word)| *word == "FAILED")).count();
     assert_eq!(of(&records, "window.opened").len(), failed, "{how}");
     assert_eq!(of(&records, "window.resolved").len(), failed, "{how}");
-    eprintln!(
+    tell(&format_args!(
         "{killed} kills, {} events, {} transitions, {} log lines, {:?}",
         records.len(),
         wanted(&subjects, last),
         logs.len(),
         watch.elapsed()
-    );
+    ));
 }

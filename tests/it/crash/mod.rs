@@ -21,3 +21,9 @@ fn asked_for(variable: &str, ordinary: u64) -> u64 {
         None => ordinary,
     }
 }
+
+/// Says how far a run came, for whoever watches a big one.
+#[expect(clippy::print_stderr, reason = "shown with --nocapture, and where a test fails")]
+fn tell(what: &dyn std::fmt::Display) {
+    eprintln!("{what}");
+}

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use claimwatch::exit;
 
-use super::asked_for;
 use super::shim::{Fault, How, Tally};
 use super::tale::Tale;
 use super::wreck::{check_life, check_wreck};
+use super::{asked_for, tell};
 use crate::support::process::Running;
 
 /// Runs at a time: most of the time each waits for its own floor of polling.
@@ -25,7 +25,7 @@ const TWICE_EVERY: u64 = 11;
 fn is_hit(tale: &Tale, n: u64, how: How) -> bool {
     let (sim, house) = tale.begin();
     let (mut second, mut logs) = (0, Vec::new());
-    let lives = if n % TWICE_EVERY == 0 { 2 } else { 1 };
+    let lives = if n.is_multiple_of(TWICE_EVERY) { 2 } else { 1 };
     let mut hits = Vec::new();
     for life in 0..lives {
         let tally = Tally::at(house.path(&format!("tally-{life}")));
@@ -42,7 +42,7 @@ fn is_hit(tale: &Tale, n: u64, how: How) -> bool {
         hits.push(hit);
         check_wreck(&house);
     }
-    eprintln!("{n} {how:?}: {hits:?}");
+    tell(&format_args!("{n} {how:?}: {hits:?}"));
     let mut running = house.run();
     let told = tale.go_on(&sim, &house, &mut running, &mut second);
     let ended = running.stop_or_end();
@@ -65,7 +65,7 @@ fn every_point(tale: &Tale, how: impl Fn(u64) -> How + Sync) {
                 Ok(false) => done.store(true, Ordering::SeqCst),
                 Err(panic) => {
                     done.store(true, Ordering::SeqCst);
-                    eprintln!("with {:?} at call {n}", how(n));
+                    tell(&format_args!("with {:?} at call {n}", how(n)));
                     resume_unwind(panic);
                 }
             }
@@ -76,7 +76,7 @@ fn every_point(tale: &Tale, how: impl Fn(u64) -> How + Sync) {
             scope.spawn(work);
         }
     });
-    eprintln!("killed at {} points", hit.load(Ordering::SeqCst));
+    tell(&format_args!("killed at {} points", hit.load(Ordering::SeqCst)));
     assert!(hit.load(Ordering::SeqCst) >= POINTS_LEAST, "killed at {hit:?} points only");
 }
 

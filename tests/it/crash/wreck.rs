@@ -103,6 +103,6 @@ pub(super) fn check_life(house: &House, logs: &[Value]) -> Vec<Value> {
             first.push(logged.clone());
         }
     }
-    assert!(first == file, "the log has {:?}\nthe file {file:?}", first);
+    assert!(first == file, "the log has {first:?}\nthe file {file:?}");
     file
 }

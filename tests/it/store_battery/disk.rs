@@ -161,6 +161,21 @@ async fn a_damaged_store_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn a_store_with_any_page_scribbled_over_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claimwatch.db");
+    closed_store(&path).await;
+    let whole = fs::read(&path).unwrap();
+    assert!(whole.len() > 20 * 4096);
+    for page in (0..whole.len()).step_by(4096) {
+        let mut scribbled = whole.clone();
+        scribbled[page..page + 4096].fill(0x55);
+        fs::write(&path, scribbled).unwrap();
+        refusal(&path).await;
+    }
+}
+
+#[tokio::test]
 async fn an_empty_file_becomes_a_store_unless_a_log_says_that_it_was_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("claimwatch.db");
@@ -210,7 +225,31 @@ async fn history_is_what_became_of_the_order_latest_first() {
     assert_eq!(store.history(stream, 1).await.unwrap().len(), 1);
 }
 
-/// Damage that SQLite's own check cannot see: a counter that fell.
+/// Damage that SQLite's own check cannot see.
+async fn alter(path: &Path, statement: &'static str) {
+    let mut raw = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let altered = sqlx::query(statement).execute(&mut raw).await.unwrap();
+    assert_eq!(altered.rows_affected(), 1);
+    raw.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_damage_and_not_a_failure_that_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claimwatch.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let list = list("emea", "h1");
+    let stored = put(&store, &list, vec![order(Provider::Chime, "a", &list)], 1).await;
+    store.close().await;
+    drop(store);
+    alter(&path, "UPDATE orders SET declared = replace(declared, 'support', CAST(x'ff' AS TEXT))").await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    let Err(StoreError::Unusable { detail }) = store.load(&[stored[0].stream()]).await else {
+        panic!("it was read")
+    };
+    assert!(detail.contains("damaged"), "{detail}");
+}
+
 #[tokio::test]
 async fn a_store_that_contradicts_itself_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
@@ -220,10 +259,7 @@ async fn a_store_that_contradicts_itself_is_damaged() {
     let stored = put(&store, &list, vec![order(Provider::Chime, "a", &list)], 3).await;
     store.close().await;
     drop(store);
-    let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
-    sqlx::query("UPDATE meta SET value = 1 WHERE key = 'last_seq'").execute(&mut raw).await.unwrap();
-    raw.close().await.unwrap();
-
+    alter(&path, "UPDATE meta SET value = 1 WHERE key = 'last_seq'").await;
     let store = SqliteStore::open(&path).await.unwrap();
     let batch = Batch { changes: vec![change(&stored[0], 1)], ..Batch::default() };
     let Err(StoreError::Unusable { detail }) = store.commit(batch).await else { panic!("it was written") };
