@@ -144,7 +144,7 @@ fn fails_from(n: u64, how: How) -> bool {
 
 #[test]
 fn whenever_the_disk_begins_to_fail_nothing_is_lost_or_torn() {
-    let step = if asked_for("CLAIMWATCH_EVERY_POINT", 0) > 0 { 1 } else { ERROR_STEP };
+    let step = if asked_for("CLAIMWATCH_PASSES", 0) > 0 { 1 } else { ERROR_STEP };
     for how in [How::NoSpace, How::IoError] {
         let (next, end) = (AtomicU64::new(1), AtomicU64::new(u64::MAX));
         let work = || {

@@ -80,24 +80,22 @@ fn every_point(tale: &Tale, how: impl Fn(u64) -> How + Sync) {
     assert!(hit.load(Ordering::SeqCst) >= POINTS_LEAST, "killed at {hit:?} points only");
 }
 
-fn seeded(n: u64) -> How {
-    How::PowerInPart(u32::try_from(n).unwrap_or(u32::MAX))
+/// What happens at the `n`-th call: each in turn.
+fn in_turn(n: u64) -> How {
+    match n % 5 {
+        0 => How::Before,
+        1 => How::Half,
+        2 => How::Power,
+        3 => How::PowerInPart(u32::try_from(n).unwrap_or(u32::MAX)),
+        _ => How::After,
+    }
 }
 
-/// Each call once, in turn before it, in its middle, and as a power cut.
+/// Each call once. The big run takes the long story, and in five passes does everything at each of its calls.
 #[test]
 fn killed_at_every_call_nothing_is_lost_torn_or_said_twice() {
-    let everything = asked_for("CLAIMWATCH_EVERY_POINT", 0) > 0;
-    if !everything {
-        return every_point(&Tale::short(), |n| match n % 4 {
-            0 => How::Before,
-            1 => How::Half,
-            2 => How::Power,
-            _ => seeded(n),
-        });
+    match asked_for("CLAIMWATCH_PASSES", 0) {
+        0 => every_point(&Tale::short(), in_turn),
+        passes => (0..passes).for_each(|pass| every_point(&Tale::long(), |n| in_turn(n + pass))),
     }
-    for how in [How::Before, How::Half, How::After, How::Power] {
-        every_point(&Tale::long(), |_| how);
-    }
-    every_point(&Tale::long(), seeded);
 }
