@@ -9,6 +9,7 @@ pub mod config;
 pub mod core;
 pub mod daemon;
 pub mod exit;
+pub mod http;
 pub mod provider;
 pub mod sim;
 pub mod sink;

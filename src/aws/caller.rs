@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::credentials::Signer;
 use super::fault::{self, Fault};
-use super::{Account, Client, Content, FORM, Failure, Reply, Request, Service, mask};
+use super::{Account, Client, Content, FORM, Failure, Reply, Request, Service};
+use crate::http::mask;
 
 const QUESTION: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 

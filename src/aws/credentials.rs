@@ -19,8 +19,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OwnedMutexGuard;
 
-use super::{AccountSettings, chain, mask, transport};
+use super::{AccountSettings, chain};
 use crate::core::time::{Now, Tick, Timestamp};
+use crate::http::{mask, transport};
 
 /// All of a fetch: the chain may try several sources, and STS on top.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);

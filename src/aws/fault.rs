@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::mask;
-use super::transport::Headers;
+use crate::http::mask;
+use crate::http::transport::Headers;
 
 /// The header that carries the error code.
 const CODE_HEADER: &str = "x-amzn-errortype";

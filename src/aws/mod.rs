@@ -1,4 +1,4 @@
-//! Asking AWS: credentials, signatures, and the one HTTP client. Knows services and requests, nothing of orders.
+//! Asking AWS: credentials and signatures, by the one HTTP client. Knows services and requests, nothing of orders.
 //!
 //! # Expected flow
 //! [`Client::signer`] takes credentials, and says when they are to be renewed; [`Client::get`] and [`Client::post_json`]
@@ -10,12 +10,9 @@
 mod caller;
 mod chain;
 pub mod credentials;
-pub mod date;
 pub mod endpoint;
 pub mod fault;
-pub mod mask;
 pub mod sign;
-pub mod transport;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,9 +25,11 @@ pub use self::caller::NoCaller;
 use self::credentials::{CredentialCache, NoCredentials, Renewal, Signer};
 use self::endpoint::EndpointError;
 use self::fault::Fault;
-use self::transport::{Headers, NoResponse, Transport};
+
 use crate::clock::Clock;
 use crate::core::time::{Now, Timestamp};
+use crate::http::date;
+use crate::http::transport::{self, Headers, NoResponse, Transport};
 
 /// Clocks that differ by more are worth a second signature: AWS refuses requests that are five minutes off, and `Date`
 /// has whole seconds and was written a while ago.

@@ -19,8 +19,8 @@ use crate::exit;
 use crate::sim;
 use crate::sim::scenario::Scenario;
 use crate::sim::world::World;
-use crate::sink::Nowhere;
 use crate::sink::file::FileSink;
+use crate::sink::webhook::Webhook;
 
 const MAIN: &str = include_str!("../../config/demo/claimwatch.toml");
 const LIST: &str = include_str!("../../config/demo/watch.d/demo.toml");
@@ -94,7 +94,7 @@ async fn play(folder: &Path, clock: SystemClock, story: Story, colour: bool) -> 
     );
     let told = async {
         let file: Option<FileSink> = None;
-        let parts = Parts { look, log, file, webhooks: Vec::<Nowhere>::new(), clock };
+        let parts = Parts { look, log, file, webhooks: Vec::<Webhook>::new(), clock };
         let ended = daemon::run(setup, parts, stop).await;
         world_stop.cancel();
         ended

@@ -8,6 +8,7 @@ mod run;
 mod simulate;
 mod status;
 mod story;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

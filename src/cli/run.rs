@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArg, colours, complain, control, load};
+use super::{ConfigArg, colours, complain, control, load, webhooks};
 use crate::clock::SystemClock;
 use crate::config::{Config, LogFormat, parse_duration};
 use crate::daemon::{self, DaemonError, Parts, Setup};
 use crate::exit;
-use crate::sink::Nowhere;
+use crate::http::transport::Transport;
 use crate::sink::file::FileSink;
 use crate::sink::log::{Format, LogSink};
+use crate::sink::webhook::Webhook;
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,10 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         complain(&loaded.problems.render(io::stderr().is_terminal() && colour));
     }
     let Some(config) = loaded.config.clone() else { return exit::CONFIG };
+    let webhooks = match webhooks(&config, &environment) {
+        Ok(webhooks) => webhooks,
+        Err(code) => return code,
+    };
     let look = match daemon::aws(&config, Arc::new(clock), None) {
         Ok(look) => look,
         Err(error) => return failed(&error),
@@ -47,7 +52,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
     let control = (!args.once).then(|| control::socket(&config, &environment));
     let log = LogSink::stdout(format(&config, colour));
     let file = config.events.file.clone().map(FileSink::new);
-    let parts = Parts { look, log, file, webhooks: Vec::<Nowhere>::new(), clock };
+    let parts = Parts { look, log, file, webhooks, clock };
     let setup = Setup {
         loaded,
         once: args.once,
@@ -68,6 +73,23 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         Ok(_) => exit::OK,
         Err(error) => failed(&error),
     }
+}
+
+/// The webhooks, or the exit code once it is said why there are none.
+fn webhooks(config: &Config, environment: &BTreeMap<String, String>) -> Result<Vec<Webhook>, u8> {
+    if config.events.webhooks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let secrets = webhooks::secrets(config, environment);
+    secrets.warnings.iter().for_each(|line| complain(&format!("warning: {line}")));
+    let errors: Vec<&String> = secrets.errors.iter().chain(&secrets.not_handed).collect();
+    errors.iter().for_each(|line| complain(&format!("error: {line}")));
+    if !errors.is_empty() {
+        return Err(exit::CONFIG);
+    }
+    let transport = Transport::new();
+    let transport = transport.map_err(|cause| failed(&DaemonError::Unavailable(cause.to_string())))?;
+    Ok(secrets.webhooks(config, &transport))
 }
 
 /// The log's form: text on a terminal, else JSON lines, unless the configuration wants one of them.

@@ -7,12 +7,16 @@ use super::problem::{Fault, Notes};
 use super::section::Section;
 use super::text::Span;
 use super::value::{address, line, word};
-use super::{Events, LogFormat, Numbers, Webhook};
+use super::{Events, LogFormat, Numbers, SecretFile, Webhook};
 
 /// The longest name of a webhook: it is in records and metrics.
 const LONGEST_NAME: usize = 64;
 /// One secret, and a second one while it is rotated.
 const MOST_SECRETS: usize = 2;
+/// The sinks that are no webhooks.
+const OTHER_SINKS: [&str; 2] = ["log", "file"];
+/// What stands before the name of a credential in the place of a path.
+const CREDENTIAL: &str = "credential:";
 /// So many labels are enough for any routing, and each is in every record.
 const MOST_LABELS: usize = 20;
 /// The longest key of a label: it becomes a field `CLAIMWATCH_LABEL_…` of the journal, whose names have 64 bytes.
@@ -73,10 +77,11 @@ fn webhook(
     names: &mut BTreeMap<String, Span>,
     notes: &mut Notes,
 ) -> Option<Webhook> {
-    let name = section.read("name", notes, |text| line(text, LONGEST_NAME));
+    let name = section.read("name", notes, hook_name);
     let url = section.read("url", notes, address);
-    let secret_files = section.read_all("secret_files", notes, path_text);
-    if let Some(files) = &secret_files
+    let secret_files = section.read_all("secret_files", notes, |text| secret_file(text, folder));
+    // Those at fault count as well: they were meant.
+    if let Some(files) = section.read_all("secret_files", notes, |_| Ok(()))
         && (files.is_empty() || files.len() > MOST_SECRETS)
     {
         let span = section.span_of("secret_files").unwrap_or(section.at());
@@ -105,12 +110,36 @@ fn webhook(
     Some(Webhook {
         name: name.value,
         url: url?.value,
-        secret_files: secret_files?.into_iter().map(|file| folder.join(file.value)).collect(),
+        secret_files: secret_files?.into_iter().map(|file| file.value).collect(),
         events: events.into_iter().map(|pattern| pattern.value).collect(),
         labels,
         lists: lists.into_iter().map(|list| list.value).collect(),
         min_level: min_level.map(|level| level.value.to_owned()),
     })
+}
+
+fn hook_name(text: &str) -> Result<String, Fault> {
+    if OTHER_SINKS.contains(&text) {
+        return Err(
+            Fault::new(format!("{text:?} is the name of another sink")).help("call it something else")
+        );
+    }
+    line(text, LONGEST_NAME)
+}
+
+fn secret_file(text: &str, folder: &Path) -> Result<SecretFile, Fault> {
+    let Some(name) = text.strip_prefix(CREDENTIAL) else {
+        return Ok(SecretFile::File(folder.join(path_text(text)?)));
+    };
+    // What systemd takes for the name of a credential is a file's name, of ASCII.
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if name.is_empty() || name.starts_with('.') || !name.bytes().all(allowed) {
+        let fault = Fault::new(format!("{name:?} is not the name of a credential"));
+        return Err(
+            fault.help("the one after LoadCredential= in the unit, as in \"credential:claimwatch.pager\"")
+        );
+    }
+    Ok(SecretFile::Credential(name.to_owned()))
 }
 
 fn pattern(text: &str) -> Result<String, Fault> {

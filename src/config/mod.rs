@@ -152,6 +152,25 @@ pub enum LogFormat {
     Text,
 }
 
+/// Where a webhook's signing secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretFile {
+    /// In a file, resolved against the main file's folder.
+    File(PathBuf),
+    /// In the credential of this name that systemd hands over (`LoadCredential=`).
+    Credential(String),
+}
+
+impl std::fmt::Display for SecretFile {
+    /// As it is written.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Credential(name) => write!(f, "credential:{name}"),
+        }
+    }
+}
+
 /// One webhook.
 #[derive(Clone)]
 pub struct Webhook {
@@ -159,8 +178,8 @@ pub struct Webhook {
     pub name: String,
     /// Where it is sent: https, or http on loopback.
     pub url: url::Url,
-    /// One file with the signing secret, or two while it is rotated.
-    pub secret_files: Vec<PathBuf>,
+    /// Where the signing secret is, and a second one while it is rotated.
+    pub secret_files: Vec<SecretFile>,
     /// Patterns of event names; empty is all.
     pub events: Vec<String>,
     /// Labels that must match.

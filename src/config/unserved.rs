@@ -4,8 +4,7 @@ use super::problem::{Fault, Notes};
 use super::section::Section;
 
 /// The keys by their path. `when` narrows it to one value; where it is `None`, any value but "none" counts.
-const UNSERVED: [Unserved; 8] = [
-    Unserved { path: &["events", "webhook"], when: None, said: "[[events.webhook]]" },
+const UNSERVED: [Unserved; 7] = [
     Unserved { path: &["events", "log", "format"], when: Some("journald"), said: "format = \"journald\"" },
     Unserved { path: &["http"], when: None, said: "[http]" },
     Unserved { path: &["schedules", "prune"], when: None, said: "schedules.prune" },

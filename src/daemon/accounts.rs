@@ -6,10 +6,10 @@ use std::sync::Arc;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::aws::credentials::CredentialCache;
-use crate::aws::transport::Transport;
 use crate::aws::{Account, AccountSettings, Client};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::http::transport::Transport;
 use crate::provider::Aws;
 
 use super::DaemonError;

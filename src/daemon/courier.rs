@@ -36,6 +36,8 @@ pub(super) struct Courier<S, P, C> {
     pub(super) store: Arc<S>,
     pub(super) post: Arc<P>,
     pub(super) clock: Arc<C>,
+    /// Which store it is.
+    pub(super) store_id: u64,
     /// Wakes it with each commit that had events, and when deliveries were put back in the queue.
     pub(super) committed: Arc<Notify>,
     /// From here on only what can go at once goes.
@@ -133,7 +135,7 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
             let Waiting { stream, seq, sink_seq, strikes, json } = waiting;
             let Record { id, event, .. } = serde_json::from_str(&json).unwrap_or_default();
             round.endpoint.sent(&Ready { stream: stream.clone(), seq, strikes }, now.tick);
-            let parcel = Parcel { id: id.clone(), sink_seq, json, at: now.wall };
+            let parcel = Parcel { store: self.store_id, id: id.clone(), sink_seq, json, at: now.wall };
             let (post, name) = (Arc::clone(&self.post), stream.clone());
             let task = round.posts.spawn(async move { (name, post.post(parcel).await) });
             round.sent.insert(stream, Sent { seq, id, event, task });

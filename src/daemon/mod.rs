@@ -188,9 +188,10 @@ impl<S: Store + Outbox> Daemon<S> {
             let (store, clock_of, told, until) = shared();
             relays.spawn(relay::run(store, file, clock_of, told, until));
         }
+        let store_id = self.store.store_id().await.map_err(DaemonError::Store)?;
         for webhook in webhooks {
             let (store, clock, committed, stop) = shared();
-            let courier = Courier { store, post: Arc::new(webhook), clock, committed, stop };
+            let courier = Courier { store, post: Arc::new(webhook), clock, store_id, committed, stop };
             relays.spawn(async { courier.run().await.map_err(RelayError::Store) });
         }
         self.say_start(&mut poller).await?;

@@ -4,10 +4,11 @@
 //! then outages, so that a code which contradicts a 5xx does not count; then what the service says of this order.
 
 use super::retry_after::retry_after;
+use crate::aws::Reply;
 use crate::aws::fault::Fault;
-use crate::aws::{Reply, mask};
 use crate::core::observation::{Observation, Outage, Reach};
 use crate::core::order::Provider;
+use crate::http::mask;
 
 /// Codes that mean "too many requests" at an HTTP 400: `THROTTLING_ERRORS` of the AWS SDK for Rust (aws-runtime,
 /// `retries/classifiers.rs`), and Chime's own, which no SDK knows.

@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 
 use super::lenient::{self, Object, Unreadable};
-use crate::aws::mask;
 use crate::core::inquiry::{Holder, Page};
 use crate::core::observation::Observation;
+use crate::http::mask;
 
 /// The path that asks for a page of the account's numbers.
 pub(super) const PATH: &str = "/phone-number/list";
 
 /// The rows of a page, as many as the service gives (1 to 1000): each page costs a request of a small quota. Those of
-/// one number fit in [`MAX_BODY`](crate::aws::transport::MAX_BODY), since hardly any other number shares its prefix.
+/// one number fit in [`MAX_BODY`](crate::http::transport::MAX_BODY), since hardly any other number shares its prefix.
 const ROWS: u16 = 1000;
 
 /// Digits of a prefix: `PhoneNumberPrefix` is `\+?[0-9]{1,11}`, while a number has up to fifteen.

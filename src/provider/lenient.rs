@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::aws::mask;
 use crate::core::observation::Word;
 use crate::core::time::Timestamp;
+use crate::http::mask;
 
 /// A JSON object.
 pub(super) type Object = Map<String, Value>;

@@ -28,12 +28,12 @@ use std::time::Duration;
 use self::access::Access;
 use self::classify::Verdict;
 use crate::aws::credentials::NoCredentials;
-use crate::aws::transport::NoResponse;
 use crate::aws::{Account, Client, Failure, Reply, Service};
 use crate::core::inquiry::{Answer, Errand, Holder};
 use crate::core::observation::{Observation, Outage, Reach, Sighting};
 use crate::core::order::{OrderKey, Provider};
 use crate::core::sweep::Listed;
+use crate::http::transport::NoResponse;
 
 /// One look to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]

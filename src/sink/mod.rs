@@ -7,6 +7,7 @@
 pub mod file;
 pub mod log;
 pub mod text;
+pub mod webhook;
 
 use std::future::Future;
 
@@ -42,6 +43,8 @@ pub enum SinkError {
 /// An event on its way to a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parcel {
+    /// The store that the event is of. With it, its id is unique over all stores.
+    pub store: u64,
     /// The event's id: the same each time that it is sent.
     pub id: String,
     /// Its place among the webhook's own events, from 1.
@@ -78,18 +81,4 @@ pub trait Sink: Send {
     /// # Errors
     /// All of them are offered again: a sink that can do so has taken none.
     fn deliver(&mut self, batch: &[Line]) -> impl Future<Output = Result<(), SinkError>> + Send;
-}
-
-/// No webhook at all.
-#[derive(Debug)]
-pub enum Nowhere {}
-
-impl Post for Nowhere {
-    fn name(&self) -> &str {
-        match *self {}
-    }
-
-    async fn post(&self, _parcel: Parcel) -> Posted {
-        match *self {}
-    }
 }

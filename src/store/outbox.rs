@@ -188,6 +188,10 @@ pub struct DeliveryStatus {
 /// Every event has a delivery for each sink that was registered when it was committed and wants it, until it is
 /// delivered or dead; `sink_seq` counts them without a gap. Deliveries of sinks that are not registered any more are gone.
 pub trait Outbox: Send + Sync + 'static {
+    /// Which store it is: a random number that it got when it was made. With it, ids of events are unique over all
+    /// stores.
+    fn store_id(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
     /// The sinks that events go to from here on. One that is new starts with the next event; deliveries of one that is
     /// gone are dropped. One that kept its name and changed what it wants keeps what it has not got.
     fn register_sinks(&self, sinks: &[Registration]) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use claimwatch::config::{Loaded, LogFormat, Numbers, Quota, Sources, load};
+use claimwatch::config::{Loaded, LogFormat, Numbers, Quota, SecretFile, Sources, load};
 use claimwatch::core::order::{Operation, Provider};
 use claimwatch::core::policy::{AfterTerminal, CountsFrom, Poll, WindowTerms};
 use claimwatch::core::time::Timestamp;
@@ -155,7 +155,7 @@ fn the_example_of_the_design_is_read_key_by_key() {
     assert_eq!(config.events.file, Some(folder.path("events.jsonl")));
     let [hook] = &config.events.webhooks[..] else { unreachable!("one webhook is written") };
     assert_eq!((hook.name.as_str(), hook.url.as_str()), ("pager", "https://hooks.example.com/claimwatch"));
-    assert_eq!(hook.secret_files, [Path::new("/etc/claimwatch/pager.secret")]);
+    assert_eq!(hook.secret_files, [SecretFile::File("/etc/claimwatch/pager.secret".into())]);
     assert_eq!(hook.events, ["window.*", "number.failed"]);
     assert!(hook.labels.is_empty() && hook.lists.is_empty() && hook.min_level.is_none());
     assert!(!format!("{hook:?}").contains("/claimwatch"), "the path of a webhook may be a secret");

@@ -421,6 +421,9 @@ mod relaying {
     }
 
     impl Outbox for Odd {
+        async fn store_id(&self) -> Result<u64, StoreError> {
+            self.inner.store_id().await
+        }
         async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
             self.inner.register_sinks(sinks).await
         }

@@ -12,6 +12,9 @@ use crate::store::outbox::{
     SinkStatus, Stands, Takes, Waiting,
 };
 
+/// Every store in memory is the same one, so that what is told of it is the same each time.
+const STORE_ID: u64 = 0x00c0_ffee;
+
 /// What is queued to a sink.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -144,6 +147,10 @@ impl Inner {
 }
 
 impl Outbox for MemoryStore {
+    async fn store_id(&self) -> Result<u64, StoreError> {
+        Ok(STORE_ID)
+    }
+
     async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
         let mut inner = self.inner();
         let inner = &mut *inner;

@@ -18,6 +18,8 @@ use crate::store::outbox::{
     SinkStatus, Stands, Takes, Waiting,
 };
 
+const STORE_ID: &str = "SELECT value FROM meta WHERE key = 'store_id'";
+
 const EVENT: &str = "SELECT record FROM events WHERE seq = ?1";
 
 const PENDING: &str = "
@@ -207,6 +209,11 @@ impl SqliteStore {
 }
 
 impl Outbox for SqliteStore {
+    async fn store_id(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query(STORE_ID).fetch_one(&self.readers).await.map_err(error::in_use)?;
+        unsigned(&row, "value")
+    }
+
     async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
         let rows: Vec<SinkRow<'_>> = sinks.iter().map(SinkRow::new).collect();
         let rows = as_json(&rows)?;

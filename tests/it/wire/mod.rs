@@ -16,11 +16,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use claimwatch::aws::Reply;
-use claimwatch::aws::transport::Headers;
 use claimwatch::core::inquiry::{Answer, Errand};
 use claimwatch::core::observation::{Observation, Outage, Reach, Sighting, Word};
 use claimwatch::core::order::{OrderKey, Provider};
 use claimwatch::core::time::Timestamp;
+use claimwatch::http::transport::Headers;
 use claimwatch::provider;
 use proptest::prelude::*;
 

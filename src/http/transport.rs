@@ -1,7 +1,8 @@
 //! The one HTTP client: bounded in time and size, and it does what it is told and nothing else.
 //!
 //! # Guarantees
-//! No redirect is followed, no request is repeated, loopback is never proxied, no answer is read beyond [`MAX_BODY`].
+//! No redirect is followed, no request is repeated, loopback is never proxied, no answer is read beyond [`MAX_BODY`] or
+//! what is asked for.
 //! No error text holds an address, a signature or a token.
 //!
 //! # Caveats
@@ -30,6 +31,10 @@ const POOL_SIZE: usize = 64;
 const KEPT_HEADERS: [&str; 5] =
     ["date", "retry-after", "x-amz-retry-after", "x-amzn-errortype", "x-amzn-requestid"];
 
+/// How long the text beside a status is waited for, once the status is there: it is for people, and those who answer
+/// have sent it by then.
+const EXCERPT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What identifies the program to the service.
 const USER_AGENT: &str = concat!("claimwatch/", env!("CARGO_PKG_VERSION"));
 
@@ -56,7 +61,7 @@ pub struct Response {
     pub status: u16,
     /// The headers that matter.
     pub headers: Headers,
-    /// The body, at most [`MAX_BODY`] bytes.
+    /// The body, or its beginning if no more was wanted.
     pub body: Vec<u8>,
 }
 
@@ -120,16 +125,7 @@ impl Transport {
         body: Option<&str>,
         timeout: Duration,
     ) -> Result<Response, NoResponse> {
-        let client = if is_loopback(&url) { &self.inside } else { &self.outside };
-        let request = match body {
-            None => client.get(url),
-            Some(body) => client.post(url).body(body.to_owned()),
-        };
-        let mut request = request.timeout(timeout);
-        for (name, value) in headers {
-            request = request.header(*name, sensitive(value)?);
-        }
-        let mut answer = request.send().await.map_err(|error| told(error, NoResponse::Connection))?;
+        let mut answer = self.ask(url, headers, body, timeout).await?;
         let declared = answer.content_length().unwrap_or(0);
         if declared > MAX_BODY as u64 {
             return Err(too_large());
@@ -142,6 +138,51 @@ impl Transport {
             body.extend_from_slice(&chunk);
         }
         Ok(Response { status: answer.status().as_u16(), headers: kept(answer.headers()), body })
+    }
+
+    /// Posts once, for the answer's status: of its body the first `most` bytes are given, as far as they come. `timeout`
+    /// bounds everything until the status is there.
+    pub async fn post(
+        &self,
+        url: Url,
+        headers: &[(&'static str, String)],
+        body: &str,
+        timeout: Duration,
+        most: usize,
+    ) -> Result<Response, NoResponse> {
+        let mut answer = self.ask(url, headers, Some(body), timeout).await?;
+        let mut excerpt = Vec::new();
+        let read = async {
+            // One that breaks off is as good as one that ends.
+            while let Ok(Some(chunk)) = answer.chunk().await {
+                let room = most.saturating_sub(excerpt.len());
+                excerpt.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+                if chunk.len() > room {
+                    break;
+                }
+            }
+        };
+        let _as_much_as_came = tokio::time::timeout(EXCERPT_PATIENCE, read).await;
+        Ok(Response { status: answer.status().as_u16(), headers: kept(answer.headers()), body: excerpt })
+    }
+
+    async fn ask(
+        &self,
+        url: Url,
+        headers: &[(&'static str, String)],
+        body: Option<&str>,
+        timeout: Duration,
+    ) -> Result<reqwest::Response, NoResponse> {
+        let client = if is_loopback(&url) { &self.inside } else { &self.outside };
+        let request = match body {
+            None => client.get(url),
+            Some(body) => client.post(url).body(body.to_owned()),
+        };
+        let mut request = request.timeout(timeout);
+        for (name, value) in headers {
+            request = request.header(*name, sensitive(value)?);
+        }
+        request.send().await.map_err(|error| told(error, NoResponse::Connection))
     }
 }
 
@@ -184,7 +225,8 @@ fn too_large() -> NoResponse {
     NoResponse::Body(format!("more than {MAX_BODY} bytes"))
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
+/// Whether an address is of this machine.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),

@@ -19,6 +19,9 @@ const KEY_ID_PREFIXES: [&str; 2] = ["AKIA", "ASIA"];
 /// The shortest access key id.
 const KEY_ID_RUN: usize = 16;
 
+/// A webhook's secret begins with it (Standard Webhooks 1.0.0).
+const SECRET_PREFIX: &str = "whsec_";
+
 /// Where a quoted `Authorization` header begins: what follows is of no use to people.
 const SCHEME: &str = "AWS4-";
 
@@ -83,7 +86,7 @@ fn may_be_secret(run: &str) -> bool {
             rest.take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit()).count() >= KEY_ID_RUN
         })
     };
-    run.len() >= SECRET_RUN || holds_key_id()
+    run.len() >= SECRET_RUN || run.contains(SECRET_PREFIX) || holds_key_id()
 }
 
 #[cfg(test)]
@@ -99,6 +102,7 @@ mod tests {
             (format!("key {secret}."), "key ***."),
             ("the id 'AKIAIOSFODNN7EXAMPLE' is gone".to_owned(), "the id '***' is gone"),
             ("x/ASIAIOSFODNN7EXAMPLE/y".to_owned(), "***"),
+            ("your key is whsec_C2FVsBQIhrscChlQIMV+b5sS!".to_owned(), "your key is ***!"),
             (format!("got 'AWS4-HMAC-SHA256 Credential=x, Signature={signature}' in it"), "got '***"),
         ];
         for (text, shown) in cases {
