@@ -7,17 +7,21 @@ use super::{ConfigArg, complain, load, say, webhooks};
 use crate::clock::SystemClock;
 use crate::exit;
 
-pub(super) fn run(config: &ConfigArg, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
+pub(super) fn run(config: &ConfigArg, environment: &BTreeMap<String, String>, clock: SystemClock) -> u8 {
     let no_color = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     let loaded = load(config, environment.clone(), clock);
     if !loaded.problems.is_empty() {
         complain(&loaded.problems.render(io::stderr().is_terminal() && !no_color));
     }
-    let Some(config_read) = &loaded.config else { return exit::CONFIG };
-    let secrets = webhooks::secrets(config_read, &environment);
-    secrets.errors.iter().for_each(|line| complain(&format!("error: {line}")));
+    let Some(good) = &loaded.config else { return exit::CONFIG };
+    let secrets = webhooks::secrets(good, environment);
+    for line in &secrets.errors {
+        complain(&format!("error: {line}"));
+    }
     let told: Vec<&String> = secrets.warnings.iter().chain(&secrets.not_handed).collect();
-    told.iter().for_each(|line| complain(&format!("warning: {line}")));
+    for line in &told {
+        complain(&format!("warning: {line}"));
+    }
     if loaded.problems.errors() + secrets.errors.len() > 0 {
         return exit::CONFIG;
     }

@@ -99,7 +99,7 @@ pub fn main(
             Command::Simulate(args) => simulate::run(args, clock).await,
             Command::Accept(args) => accept::run(args, environment, clock).await,
             Command::Status(args) => status::run(args, environment, clock).await,
-            Command::Check(args) => check::run(&args, environment, clock),
+            Command::Check(args) => check::run(&args, &environment, clock),
         }
     });
     // A blocked read of the outside must not hold up the end; everything that matters was flushed.

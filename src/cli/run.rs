@@ -81,9 +81,13 @@ fn webhooks(config: &Config, environment: &BTreeMap<String, String>) -> Result<V
         return Ok(Vec::new());
     }
     let secrets = webhooks::secrets(config, environment);
-    secrets.warnings.iter().for_each(|line| complain(&format!("warning: {line}")));
+    for line in &secrets.warnings {
+        complain(&format!("warning: {line}"));
+    }
     let errors: Vec<&String> = secrets.errors.iter().chain(&secrets.not_handed).collect();
-    errors.iter().for_each(|line| complain(&format!("error: {line}")));
+    for line in &errors {
+        complain(&format!("error: {line}"));
+    }
     if !errors.is_empty() {
         return Err(exit::CONFIG);
     }

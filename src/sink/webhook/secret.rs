@@ -94,10 +94,12 @@ impl Secret {
 
 /// The cause in words, without the number that the standard library adds.
 fn spoken(cause: &io::Error) -> String {
-    match cause.kind() {
-        io::ErrorKind::NotFound => "no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => cause.to_string(),
+    if cause.kind() == io::ErrorKind::NotFound {
+        "no such file".to_owned()
+    } else if cause.kind() == io::ErrorKind::PermissionDenied {
+        "permission denied".to_owned()
+    } else {
+        cause.to_string()
     }
 }
 

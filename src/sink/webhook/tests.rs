@@ -127,7 +127,9 @@ fn a_wait_is_counted_from_the_answers_own_date() {
         let date = ("date", "Sun, 22 Nov 2026 20:00:00 GMT");
         match judged(&answer(503, &[("retry-after", text), date], b""), at()) {
             Posted::Failing { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
-            other => unreachable!("{other:?}"),
+            other @ (Posted::Taken | Posted::Refused { .. } | Posted::Gone { .. }) => {
+                unreachable!("{other:?}")
+            }
         }
     };
     for (text, seconds) in [

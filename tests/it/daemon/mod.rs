@@ -14,6 +14,7 @@ mod stop;
 mod store;
 mod story;
 mod sweep;
+mod webhook;
 
 use std::path::Path;
 

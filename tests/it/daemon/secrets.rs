@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::support::house::{House, list};
 use crate::support::process::{Ended, Running};
+use crate::support::receiver::{Receiver, SECRET as WEBHOOK};
 use crate::support::records::{check, of, only};
 use crate::support::sim::{Sim, WIDE, e164, fault, number, order};
 
@@ -76,6 +77,46 @@ fn no_key_token_or_signature_gets_out_whatever_is_logged() {
         for line in ended.stderr.lines().filter(|line| line.contains(" TRACE ") || line.contains("DEBUG ")) {
             assert!(line.contains(" claimwatch::"), "{line}");
         }
+    }
+}
+
+/// The secret's own part, and what an address lets in by.
+const OF_THE_WEBHOOK: [&str; 3] = ["C2FVsBQIhrscChlQIMV", "T000SECRETPART", "whsec_"];
+
+#[test]
+fn no_webhooks_secret_signature_or_path_gets_out_even_if_its_receiver_repeats_them() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "CLAIMED")])].concat());
+    let receiver = Receiver::start();
+    // It quotes all that it knows, and is gone: so its words are stored and told at once.
+    receiver.answer(|got| (410, format!("no {} for {WEBHOOK} or\u{1b}[31m\n{}", got.signatures, got.id)));
+    let section =
+        receiver.section("pager", "").replace("/hooks/pager", "/T000SECRETPART/x?key=T000SECRETPART");
+    let house = House::with(sim.address, &section);
+    house.alter("[\"pager.secret\"]", "[\"secrets/pager\"]");
+    fs::create_dir(house.path("secrets")).unwrap();
+    house.write("secrets/pager", WEBHOOK);
+    house.list("emea", &list(&[1], &[]));
+    let ended = talkative(&house, &["number.claimed", "sink.disabled"]);
+    let records = ended.records();
+    let disabled = only(&records, "sink.disabled");
+    let reason = disabled["reason"].as_str().unwrap();
+    assert!(reason.starts_with("HTTP 410: no v1,*** for *** or [31m "), "{reason}");
+    let file = fs::read_to_string(house.path("events.jsonl")).unwrap();
+    for said in [&ended.stdout, &ended.stderr, &file] {
+        tell_nothing(said);
+        for secret in OF_THE_WEBHOOK {
+            assert!(!said.contains(secret), "{secret} is told");
+        }
+    }
+    for name in ["claimwatch.db", "claimwatch.db-wal"] {
+        let bytes = fs::read(house.path(name)).unwrap_or_default();
+        for secret in OF_THE_WEBHOOK {
+            assert!(!contains(&bytes, secret), "{name} holds {secret}");
+        }
+    }
+    for got in receiver.got() {
+        let signature = got.signatures.trim_start_matches("v1,");
+        assert!(!ended.stdout.contains(signature) && !ended.stderr.contains(signature));
     }
 }
 

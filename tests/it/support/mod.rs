@@ -7,6 +7,7 @@
 
 pub(crate) mod house;
 pub(crate) mod process;
+pub(crate) mod receiver;
 pub(crate) mod records;
 pub(crate) mod sim;
 

@@ -89,7 +89,7 @@ impl Server {
         self.log.lock().unwrap().requests.clone()
     }
 
-    fn connections(&self) -> usize {
+    pub(super) fn connections(&self) -> usize {
         self.log.lock().unwrap().connections
     }
 }

@@ -9,6 +9,7 @@ mod inquiries;
 mod listing;
 mod loopback;
 mod renewal;
+mod webhook;
 
 use std::fmt::Debug;
 use std::fs;
