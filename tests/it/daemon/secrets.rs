@@ -85,7 +85,9 @@ const OF_THE_WEBHOOK: [&str; 3] = ["C2FVsBQIhrscChlQIMV", "T000SECRETPART", "whs
 
 #[test]
 fn no_webhooks_secret_signature_or_path_gets_out_even_if_its_receiver_repeats_them() {
-    let sim = Sim::start(&[WIDE, &number(1, &[(0, "CLAIMED")])].concat());
+    // The keys of this run are not the simulator's.
+    let ignored = "[world]\nsignatures = \"ignored\"\n";
+    let sim = Sim::start(&[ignored, WIDE, &number(1, &[(0, "CLAIMED")])].concat());
     let receiver = Receiver::start();
     // It quotes all that it knows, and is gone: so its words are stored and told at once.
     receiver.answer(|got| (410, format!("no {} for {WEBHOOK} or\u{1b}[31m\n{}", got.signatures, got.id)));
