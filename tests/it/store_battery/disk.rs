@@ -264,4 +264,18 @@ async fn a_store_that_contradicts_itself_is_damaged() {
     let batch = Batch { changes: vec![change(&stored[0], 1)], ..Batch::default() };
     let Err(StoreError::Unusable { detail }) = store.commit(batch).await else { panic!("it was written") };
     assert!(detail.contains("damaged"), "{detail}");
+
+#[tokio::test]
+async fn each_store_has_an_id_of_its_own_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ids = Vec::new();
+    for name in ["one.db", "two.db", "one.db"] {
+        let store = SqliteStore::open(&folder.path().join(name)).await.unwrap();
+        store.register_sinks(&sinks(&["log"])).await.unwrap();
+        let records = vec![daemon_record(ids.len() as u64 + 1)];
+        store.commit(Batch { records, ..Batch::default() }).await.unwrap();
+        ids.push(store.store_id().await.unwrap());
+        store.close().await;
+    }
+    assert!(ids[0] == ids[2] && ids[0] != ids[1], "{ids:?}");
 }
