@@ -166,9 +166,10 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
             let Some(verdict) = round.endpoint.heard(&stream, &posted, now, &mut told) else { continue };
             let error = match posted {
                 Posted::Taken => String::new(),
-                Posted::Refused { reason } | Posted::Gone { reason } | Posted::Failing { reason, .. } => {
-                    reason
-                }
+                Posted::Refused { reason }
+                | Posted::Gone { reason }
+                | Posted::Busy { reason, .. }
+                | Posted::Failing { reason, .. } => reason,
             };
             let Sent { seq, id, event, .. } = sent;
             match verdict {

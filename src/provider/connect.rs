@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::lenient;
 use crate::aws;
 use crate::core::observation::{ConnectNumber, Progress};
-use crate::http::mask;
 
 pub use super::lenient::Unreadable;
 

@@ -47,8 +47,7 @@ BREAKS = [
     ("no delivery is ever dead", "src/core/delivery/endpoint.rs",
      "const STRIKES_DEAD: u32 = 12;", "const STRIKES_DEAD: u32 = u32::MAX;"),
     ("an outage kills events", "src/core/delivery/endpoint.rs",
-     "                self.remember(stream, now.tick);\n                Verdict::Again { strikes: flight.strikes }",
-     "                self.remember(stream, now.tick);\n                self.strike(stream, flight.strikes + STRIKES_REFUSED, now.tick)"),
+     "                if alone {", "                let _unused = alone;\n                if true {"),
     ("a disabled webhook is never tried again", "src/daemon/courier.rs",
      "if !self.store.sink(self.post.name()).await?.revived {",
      "if !self.store.sink(self.post.name()).await?.revived || true {"),
@@ -98,8 +97,9 @@ def main() -> int:
     args = parser.parse_args()
     chosen = [entry for entry in BREAKS if not args.names or entry[0] in args.names]
     os.makedirs(COPY, exist_ok=True)
-    for entry in ["Cargo.toml", "Cargo.lock", "clippy.toml", "config", "migrations", "src", "benches", "tests"]:
-        copy(entry)
+    for entry in os.listdir(ROOT):
+        if entry not in ("target", ".git", "fuzz"):
+            copy(entry)
     environment = dict(os.environ, CARGO_TARGET_DIR=os.path.join(COPY, "target"), CLAIMWATCH_SEEDS=str(args.seeds))
     survived = []
     for name, path, before, after in chosen:
@@ -133,7 +133,7 @@ def copy(entry: str) -> None:
     if os.path.isdir(os.path.join(ROOT, entry)):
         shutil.rmtree(there, ignore_errors=True)
         shutil.copytree(os.path.join(ROOT, entry), there)
-    elif os.path.exists(os.path.join(ROOT, entry)):
+    else:
         shutil.copy2(os.path.join(ROOT, entry), there)
 
 

@@ -186,7 +186,11 @@ impl Endpoint {
         let flight = self.flights.remove(stream)?;
         Some(match posted {
             Posted::Taken => {
-                self.took(stream, now, told);
+                self.rests.remove(stream);
+                // What was sent before it was known to fail says nothing of now.
+                if self.outage.is_none() || flight.epoch == self.epoch {
+                    self.took(now, told);
+                }
                 Verdict::Delivered
             }
             Posted::Refused { reason } => {
@@ -198,6 +202,11 @@ impl Endpoint {
                     self.remember(stream, now.tick);
                 }
                 self.strike(stream, flight.strikes + STRIKES_REFUSED, now.tick)
+            }
+            Posted::Busy { reason, retry_after } => {
+                self.fail(&flight, reason, *retry_after, now, told);
+                self.remember(stream, now.tick);
+                Verdict::Again { strikes: flight.strikes }
             }
             Posted::Failing { reason, retry_after } => {
                 let alone = self.rests.get(stream).is_some_and(|rest| self.taken > rest.taken);
@@ -228,12 +237,11 @@ impl Endpoint {
         }
     }
 
-    fn took(&mut self, stream: &str, now: Now, told: &mut Vec<SinkEvent>) {
+    fn took(&mut self, now: Now, told: &mut Vec<SinkEvent>) {
         self.taken += 1;
         self.outage = None;
         self.refused.clear();
         self.tried.clear();
-        self.rests.remove(stream);
         if let Some(since) = self.memory.failing_since.take() {
             let duration = now.wall.since(since);
             told.push(SinkEvent::Recovered { condition: SinkCondition::Failing, duration });
@@ -300,4 +308,206 @@ impl Endpoint {
 /// The wait after so many failures.
 fn wait(failures: u32) -> Duration {
     WAIT_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(WAIT_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::Timestamp;
+
+    fn now(seconds: u64) -> Now {
+        let passed = Duration::from_secs(seconds);
+        Now { wall: Timestamp::from_millis(1_795_341_600_000).plus(passed), tick: Tick::ZERO.plus(passed) }
+    }
+
+    fn failing() -> Posted {
+        Posted::Failing { reason: "HTTP 503".into(), retry_after: None }
+    }
+
+    fn refused() -> Posted {
+        Posted::Refused { reason: "HTTP 400".into() }
+    }
+
+    fn names(told: &[SinkEvent]) -> Vec<&'static str> {
+        told.iter().map(SinkEvent::name).collect()
+    }
+
+    /// An endpoint, with the verdict on each post.
+    struct Sent {
+        endpoint: Endpoint,
+        strikes: BTreeMap<String, u32>,
+        told: Vec<SinkEvent>,
+    }
+
+    impl Sent {
+        fn new() -> Self {
+            let endpoint = Endpoint::new(SinkMemory::default());
+            Self { endpoint, strikes: BTreeMap::new(), told: Vec::new() }
+        }
+
+        fn send(&mut self, stream: &str, at: u64) {
+            let strikes = self.strikes.get(stream).copied().unwrap_or_default();
+            let seq = u64::from(stream.bytes().next().unwrap_or_default());
+            self.endpoint.sent(&Ready { stream: stream.into(), seq, strikes }, now(at).tick);
+        }
+
+        fn hear(&mut self, stream: &str, posted: &Posted, at: u64) -> Verdict {
+            let verdict = self.endpoint.heard(stream, posted, now(at), &mut self.told).unwrap();
+            if let Verdict::Again { strikes } = verdict {
+                self.strikes.insert(stream.into(), strikes);
+            }
+            verdict
+        }
+
+        fn post(&mut self, stream: &str, posted: &Posted, at: u64) -> Verdict {
+            self.send(stream, at);
+            self.hear(stream, posted, at)
+        }
+
+        fn room(&self, at: u64) -> usize {
+            self.endpoint.room(now(at).tick)
+        }
+
+        fn is_busy(&self, stream: &str, at: u64) -> bool {
+            self.endpoint.busy(now(at).tick).iter().any(|busy| busy == stream)
+        }
+    }
+
+    #[test]
+    fn an_outage_is_tried_alone_ever_more_seldom_and_the_first_success_releases_all() {
+        let mut sent = Sent::new();
+        assert_eq!(sent.room(0), IN_FLIGHT_MOST);
+        let mut at = 0;
+        for (failures, wait) in [5, 10, 20, 40, 40, 40].into_iter().enumerate() {
+            assert_eq!(sent.post("a", &failing(), at), Verdict::Again { strikes: 0 });
+            assert_eq!(sent.endpoint.changes_at(now(at).tick), Some(now(at + wait).tick));
+            assert_eq!((sent.room(at + wait - 1), sent.room(at + wait)), (0, 1));
+            assert_eq!(names(&sent.told).len(), usize::from(failures >= 2));
+            at += wait;
+        }
+        assert_eq!(sent.endpoint.memory().failing_since, Some(now(15).wall));
+        sent.send("a", at);
+        assert_eq!(sent.room(at), 0, "one trial at a time");
+        assert_eq!(sent.hear("a", &Posted::Taken, at + 1), Verdict::Delivered);
+        assert_eq!((sent.room(at + 1), sent.is_busy("a", at + 1)), (IN_FLIGHT_MOST, false));
+        assert_eq!(names(&sent.told), ["sink.failing", "sink.recovered"]);
+    }
+
+    #[test]
+    fn it_is_left_alone_as_long_as_it_asks_an_hour_at_most() {
+        let busy =
+            |seconds| Posted::Busy { reason: "429".into(), retry_after: Some(Duration::from_secs(seconds)) };
+        for (asked, waits) in [(3, 5), (70, 70), (90_000, 3600)] {
+            let mut sent = Sent::new();
+            sent.post("a", &busy(asked), 0);
+            assert_eq!((sent.room(waits - 1), sent.room(waits)), (0, 1), "{asked}");
+        }
+        // What was under way with it does not count again, but may ask for more.
+        let mut sent = Sent::new();
+        for stream in ["a", "b", "c"] {
+            sent.send(stream, 0);
+        }
+        sent.hear("a", &failing(), 0);
+        sent.hear("b", &busy(60), 1);
+        sent.hear("c", &Posted::Taken, 2);
+        assert_eq!((sent.room(60), sent.room(61)), (0, 1), "an answer to what was sent before lifts nothing");
+    }
+
+    #[test]
+    fn a_refused_event_is_dead_after_three_tries_and_holds_up_its_stream_only() {
+        let mut sent = Sent::new();
+        let mut at = 0;
+        for wait in [5, 10] {
+            assert!(matches!(sent.post("a", &refused(), at), Verdict::Again { .. }));
+            assert!(sent.is_busy("a", at + wait - 1) && !sent.is_busy("a", at + wait), "it rests {wait} s");
+            assert_eq!(sent.post("b", &Posted::Taken, at + 1), Verdict::Delivered);
+            at += wait;
+        }
+        assert_eq!(sent.post("a", &refused(), at), Verdict::Dead);
+        assert_eq!((sent.is_busy("a", at), sent.room(at)), (false, IN_FLIGHT_MOST), "the next one goes");
+        assert_eq!(sent.told, [], "it is the event's fault");
+    }
+
+    #[test]
+    fn three_events_refused_in_a_row_are_the_endpoints_fault() {
+        let mut sent = Sent::new();
+        for stream in ["a", "b"] {
+            sent.post(stream, &refused(), 0);
+            assert_eq!(sent.room(0), IN_FLIGHT_MOST);
+        }
+        sent.post("c", &refused(), 0);
+        assert_eq!((sent.room(4), sent.room(5)), (0, 1));
+    }
+
+    #[test]
+    fn an_event_that_it_cannot_digest_is_tried_alone_and_dead_in_the_end() {
+        let mut sent = Sent::new();
+        assert_eq!(
+            sent.post("a", &failing(), 0),
+            Verdict::Again { strikes: 0 },
+            "an outage, as far as is known"
+        );
+        assert!(sent.is_busy("a", 5), "another is tried first");
+        assert_eq!(sent.post("b", &Posted::Taken, 5), Verdict::Delivered);
+        let mut at = 5;
+        for strikes in 1..12 {
+            assert_eq!(sent.post("a", &failing(), at), Verdict::Again { strikes });
+            assert_eq!(sent.room(at), IN_FLIGHT_MOST, "the others go on");
+            assert_eq!(sent.post("b", &Posted::Taken, at), Verdict::Delivered);
+            at += 40;
+        }
+        assert_eq!(sent.post("a", &failing(), at), Verdict::Dead);
+    }
+
+    #[test]
+    fn where_every_stream_was_tried_they_are_tried_again() {
+        let mut sent = Sent::new();
+        sent.post("a", &failing(), 0);
+        sent.post("b", &failing(), 5);
+        assert!(sent.is_busy("a", 15) && sent.is_busy("b", 15));
+        assert!(sent.endpoint.go_round() && !sent.is_busy("a", 15));
+        assert!(!sent.endpoint.go_round());
+    }
+
+    #[test]
+    fn one_without_an_answer_holds_its_stream_for_its_lease() {
+        let mut sent = Sent::new();
+        sent.send("a", 0);
+        assert!(sent.is_busy("a", 29));
+        assert_eq!(sent.endpoint.hanging(now(29).tick), [] as [&str; 0]);
+        assert_eq!(sent.endpoint.hanging(now(30).tick), ["a"]);
+        sent.hear("a", &failing(), 30);
+        assert_eq!(
+            sent.endpoint.heard("a", &Posted::Taken, now(31), &mut Vec::new()),
+            None,
+            "it is given up"
+        );
+    }
+
+    #[test]
+    fn one_that_is_gone_is_not_tried_until_a_person_wants_it() {
+        let mut sent = Sent::new();
+        sent.post("a", &Posted::Gone { reason: "HTTP 410".into() }, 0);
+        assert_eq!((sent.room(100_000), sent.endpoint.memory().disabled_since), (0, Some(now(0).wall)));
+        sent.endpoint.enable(now(60), &mut sent.told);
+        assert_eq!(
+            (sent.room(60), names(&sent.told)),
+            (IN_FLIGHT_MOST, vec!["sink.disabled", "sink.recovered"])
+        );
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_trouble_is_not_told_again() {
+        let failing_since = Some(now(0).wall);
+        let mut endpoint = Endpoint::new(SinkMemory { failing_since, ..SinkMemory::default() });
+        let mut told = Vec::new();
+        assert_eq!(endpoint.room(now(60).tick), 1, "it is tried at once");
+        endpoint.sent(&Ready { stream: "a".into(), seq: 1, strikes: 0 }, now(60).tick);
+        endpoint.heard("a", &failing(), now(60), &mut told);
+        assert_eq!((told.len(), endpoint.room(now(99).tick), endpoint.room(now(100).tick)), (0, 0, 1));
+        endpoint.sent(&Ready { stream: "a".into(), seq: 1, strikes: 0 }, now(100).tick);
+        endpoint.heard("a", &Posted::Taken, now(100), &mut told);
+        let duration = Duration::from_secs(100);
+        assert_eq!(told, [SinkEvent::Recovered { condition: SinkCondition::Failing, duration }]);
+    }
 }

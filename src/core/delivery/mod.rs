@@ -29,7 +29,14 @@ pub enum Posted {
         /// What it said, for people.
         reason: String,
     },
-    /// It does not work now: 408, 429, 5xx, a redirect, or no answer.
+    /// It asks to be left alone for a while, whatever the event: 408 and 429.
+    Busy {
+        /// What it said, for people.
+        reason: String,
+        /// For how long, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// It does not work now, or cannot digest this event: 5xx, a redirect, or no answer.
     Failing {
         /// What happened, for people.
         reason: String,

@@ -147,6 +147,9 @@ impl Hook {
     fn failing(&self) -> Posted {
         let retry_after =
             self.chance(0.3).then(|| Duration::from_secs(u64::from(lock(&self.random).below(90))));
+        if self.chance(0.5) {
+            return Posted::Busy { reason: "HTTP 429".to_owned(), retry_after };
+        }
         Posted::Failing { reason: "HTTP 503".to_owned(), retry_after }
     }
 }

@@ -106,6 +106,9 @@ impl<S: Outbox> Outbox for Faulty<S> {
     async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
         self.held(self.inner.register_sinks(sinks)).await
     }
+    async fn store_id(&self) -> Result<u64, StoreError> {
+        self.held(self.inner.store_id()).await
+    }
     async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
         self.call(self.inner.pending(sink, limit)).await
     }

@@ -12,13 +12,13 @@ use super::plan::{self, ChimeOrder, MIN, Number, Plan, S, Truth};
 use super::sinks::lock;
 use super::{START, Trouble};
 use crate::aws::Reply;
-use crate::aws::transport::Headers;
 use crate::core::inquiry::{Answer, Errand};
 use crate::core::observation::{Observation, Outage};
 use crate::core::order::Provider;
 use crate::core::random::Random;
 use crate::core::sweep::Listed;
 use crate::core::time::Timestamp;
+use crate::http::transport::Headers;
 use crate::provider::{Ask, AskPage, Look, answer, page};
 
 /// Calls a second that the service grants, of which the daemon's share is four fifths.

@@ -102,7 +102,7 @@ fn judged(answer: &Response, sent_at: Timestamp) -> Posted {
     match answer.status {
         200..=299 => Posted::Taken,
         410 => Posted::Gone { reason: reason() },
-        408 | 429 => Posted::Failing { reason: reason(), retry_after: retry_after(&answer.headers, sent_at) },
+        408 | 429 => Posted::Busy { reason: reason(), retry_after: retry_after(&answer.headers, sent_at) },
         400..=499 => Posted::Refused { reason: reason() },
         _ => Posted::Failing { reason: reason(), retry_after: retry_after(&answer.headers, sent_at) },
     }

@@ -113,7 +113,7 @@ fn the_status_alone_decides() {
         let expected = match status {
             200..=299 => Posted::Taken,
             410 => Posted::Gone { reason: reason("") },
-            408 | 429 => failing(""),
+            408 | 429 => Posted::Busy { reason: reason(""), retry_after: Some(Duration::from_secs(7)) },
             400..=499 => Posted::Refused { reason: reason("") },
             300..=399 => failing(", a redirect, which is not followed"),
             _ => failing(""),
@@ -128,7 +128,7 @@ fn a_wait_is_counted_from_the_answers_own_date() {
         let date = ("date", "Sun, 22 Nov 2026 20:00:00 GMT");
         match judged(&answer(503, &[("retry-after", text), date], b""), at()) {
             Posted::Failing { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
-            other @ (Posted::Taken | Posted::Refused { .. } | Posted::Gone { .. }) => {
+            other @ (Posted::Taken | Posted::Refused { .. } | Posted::Gone { .. } | Posted::Busy { .. }) => {
                 unreachable!("{other:?}")
             }
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use claimwatch::aws::Reply;
-use claimwatch::aws::transport::Headers;
 use claimwatch::core::inquiry::{self, Answer, Errand};
 use claimwatch::core::observation::{
     ChimeOrder, ChimeStatus, ConnectNumber, Observation, Progress, Sighting, Source, Word,
@@ -11,6 +10,7 @@ use claimwatch::core::observation::{
 use claimwatch::core::order::Provider;
 use claimwatch::core::sweep::{self, Listed, Row};
 use claimwatch::core::time::Timestamp;
+use claimwatch::http::transport::Headers;
 use claimwatch::provider;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use super::http::{BOTH, HELD, assert_fit, errands, key, reply, shows_a_secret};
 
 /// A provider's word (`MAX_WORD` of `provider::lenient`).
 const WORD_MOST: usize = 100;
-/// A message or a target (`aws::mask::MAX_TEXT`).
+/// A message or a target (`http::mask::MAX_TEXT`).
 const TEXT_MOST: usize = 500;
 /// Why a body cannot be read: a masked text, or an id of a hundred characters each escaped with ten, and words around it.
 const DETAIL_MOST: usize = 1_200;

@@ -1,10 +1,10 @@
 //! Answers out of bytes, in the form of the wire fixtures, and what is asked of them.
 
 use claimwatch::aws::Reply;
-use claimwatch::aws::transport::Headers;
 use claimwatch::core::inquiry::{Errand, Holder};
 use claimwatch::core::order::{OrderKey, Provider};
 use claimwatch::core::time::Timestamp;
+use claimwatch::http::transport::Headers;
 
 pub(super) const BOTH: [Provider; 2] = [Provider::Chime, Provider::Connect];
 
@@ -55,7 +55,7 @@ pub(super) fn errands(provider: Provider) -> Vec<Errand> {
     errands
 }
 
-/// Whether a text could show a credential: what `aws::mask` promises to leave out, said in other words.
+/// Whether a text could show a credential: what `http::mask` promises to leave out, said in other words.
 pub(super) fn shows_a_secret(text: &str) -> bool {
     let joins = |c: char| c.is_ascii_alphanumeric() || "+/=%_".contains(c);
     let key_id = |run: &str, prefix: &str| {

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use claimwatch::aws::Reply;
 use claimwatch::aws::fault::Fault;
-use claimwatch::aws::transport::Headers;
 use claimwatch::core::inquiry::{Answer, Errand};
 use claimwatch::core::observation::{Observation, Outage, Reach};
 use claimwatch::core::order::Provider;
 use claimwatch::core::sweep::Listed;
+use claimwatch::http::retry_after::LONGEST;
+use claimwatch::http::transport::Headers;
 use claimwatch::provider::classify::{Verdict, classify};
-use claimwatch::provider::retry_after::LONGEST;
 use claimwatch::provider::{self};
 
 use super::http::{BOTH, assert_fit, errands, key, reply, shows_a_secret};
 
-/// A code or a message (`aws::mask::MAX_TEXT`).
+/// A code or a message (`http::mask::MAX_TEXT`).
 const TEXT_MOST: usize = 500;
 /// `HTTP 400: `, a code of 128 bytes, a colon, a message; or words before a message.
 const DETAIL_MOST: usize = 700;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use claimwatch::aws::date;
-use claimwatch::aws::transport::Headers;
 use claimwatch::core::time::Timestamp;
-use claimwatch::provider::retry_after::{LONGEST, retry_after};
+use claimwatch::http::date;
+use claimwatch::http::retry_after::LONGEST;
+use claimwatch::http::transport::Headers;
+use claimwatch::provider::retry_after::retry_after;
 
 use super::http::RECEIVED_MS;
 

@@ -264,6 +264,7 @@ async fn a_store_that_contradicts_itself_is_damaged() {
     let batch = Batch { changes: vec![change(&stored[0], 1)], ..Batch::default() };
     let Err(StoreError::Unusable { detail }) = store.commit(batch).await else { panic!("it was written") };
     assert!(detail.contains("damaged"), "{detail}");
+}
 
 #[tokio::test]
 async fn each_store_has_an_id_of_its_own_for_ever() {

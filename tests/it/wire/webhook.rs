@@ -37,7 +37,9 @@ async fn posted(answer: Answer) -> (Posted, Server) {
 
 fn failing(posted: &Posted) -> (&str, Option<u64>) {
     match posted {
-        Posted::Failing { reason, retry_after } => (reason, retry_after.map(|wait| wait.as_secs())),
+        Posted::Busy { reason, retry_after } | Posted::Failing { reason, retry_after } => {
+            (reason, retry_after.map(|wait| wait.as_secs()))
+        }
         other @ (Posted::Taken | Posted::Refused { .. } | Posted::Gone { .. }) => panic!("{other:?}"),
     }
 }
