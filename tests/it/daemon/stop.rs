@@ -96,3 +96,22 @@ fn diagnostics_that_nobody_reads_hold_up_nothing() {
     assert_eq!(ended.code, Some(i32::from(exit::OK)));
     assert!(names(&ended.records()).contains(&"daemon.stopped"));
 }
+
+#[test]
+fn a_hang_up_after_a_rotation_ends_nothing_and_loses_nothing() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "IN_PROGRESS"), (4, "CLAIMED")])].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    let mut daemon = house.up();
+    daemon.until_events(&["number.in_progress"]);
+    let (file, rotated) = (house.path("events.jsonl"), house.path("events.jsonl.1"));
+    daemon.wait("the file to have it", || std::fs::read_to_string(&file).unwrap().contains("in_progress"));
+    std::fs::rename(&file, &rotated).unwrap();
+    daemon.signal("HUP");
+    sim.move_to(4);
+    daemon.until_events(&["number.claimed"]);
+    let ended = daemon.stop();
+    assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
+    let both = [rotated, file].map(|path| std::fs::read_to_string(path).unwrap()).concat();
+    assert_eq!(both, ended.stdout, "each event once, in one file or the other");
+}
