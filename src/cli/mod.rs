@@ -3,7 +3,9 @@
 mod accept;
 mod check;
 mod control;
+mod deliveries;
 mod demo;
+mod requeue;
 mod run;
 mod simulate;
 mod status;
@@ -52,6 +54,10 @@ enum Command {
     Accept(accept::Args),
     /// Show how the running daemon is: quotas, troubles, and how late looks are
     Status(status::Args),
+    /// Show what waits for each sink, and a sink's deliveries; works while no daemon runs, too
+    Deliveries(deliveries::Args),
+    /// Have the running daemon send events to a webhook again: those that it refused, one, or all since a time
+    Requeue(requeue::Args),
     /// Check the configuration and the watch lists; exit 0 or 78
     Check(ConfigArg),
 }
@@ -99,6 +105,8 @@ pub fn main(
             Command::Simulate(args) => simulate::run(args, clock).await,
             Command::Accept(args) => accept::run(args, environment, clock).await,
             Command::Status(args) => status::run(args, environment, clock).await,
+            Command::Deliveries(args) => deliveries::run(args, environment, clock).await,
+            Command::Requeue(args) => requeue::run(args, environment, clock).await,
             Command::Check(args) => check::run(&args, &environment, clock),
         }
     });

@@ -4,9 +4,10 @@
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path as InPath, State};
+use axum::extract::{Path as InPath, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -14,18 +15,25 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::observe::{METRICS_TYPE, Overview};
+use super::outbox::{PAGE_MOST, Page, Requeued, Sinks};
 use super::poller::{Accepted, Wish};
+use crate::core::time::Timestamp;
+use crate::store::StoreError;
+use crate::store::outbox::{Outbox, Requeue, Stands};
 
 /// Connections at once; the next one waits. A person and a script or two.
 const CONNECTIONS_MOST: usize = 16;
-/// How long one may last.
-const CONNECTION_TIME: Duration = Duration::from_secs(2);
+/// How long one may last: as long as the commands wait, since to requeue many events takes seconds.
+const CONNECTION_TIME: Duration = Duration::from_secs(10);
+/// Transactions of one request to requeue, after which it says where to go on: a hundred thousand events or so.
+const REQUEUE_STEPS: usize = 50;
 /// The socket is for its owner and group: a person on call needs no root.
 const MODE: u32 = 0o660;
 const STOPPING: &str = "the daemon is stopping";
@@ -56,8 +64,34 @@ pub(super) async fn listen(path: &Path) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// What the answers are made of.
+#[derive(Debug)]
+pub(super) struct Desk<S> {
+    /// Asks the loop.
+    pub(super) wishes: mpsc::Sender<Wish>,
+    /// What leaves.
+    pub(super) store: Arc<S>,
+    /// Wakes those who bring events to sinks.
+    pub(super) committed: Arc<Notify>,
+}
+
+impl<S> Clone for Desk<S> {
+    fn clone(&self) -> Self {
+        Self {
+            wishes: self.wishes.clone(),
+            store: Arc::clone(&self.store),
+            committed: Arc::clone(&self.committed),
+        }
+    }
+}
+
 /// Answers until it is dropped.
-pub(super) async fn serve(socket: Socket, wishes: mpsc::Sender<Wish>) {
+pub(super) async fn serve<S: Outbox>(socket: Socket, desk: Desk<S>) {
+    let outbox = Router::new()
+        .route("/api/v1/sinks", get(sinks::<S>))
+        .route("/api/v1/sinks/{name}/deliveries", get(deliveries::<S>))
+        .route("/api/v1/sinks/{name}/requeue", post(requeue::<S>))
+        .with_state(desk.clone());
     let api = Router::new()
         .route("/api/v1/scopes", get(scopes))
         .route("/api/v1/scopes/{provider}/{account}/accept", post(accept))
@@ -66,7 +100,8 @@ pub(super) async fn serve(socket: Socket, wishes: mpsc::Sender<Wish>) {
         .method_not_allowed_fallback(async || {
             refuse(StatusCode::METHOD_NOT_ALLOWED, "another method is wanted")
         })
-        .with_state(wishes);
+        .with_state(desk.wishes)
+        .merge(outbox);
     let mut open = JoinSet::new();
     loop {
         while open.len() >= CONNECTIONS_MOST {
@@ -137,4 +172,111 @@ async fn accept(
         None => (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": STOPPING })),
     };
     (status, Json(told))
+}
+
+/// A store that did not answer is no fault of whoever asked.
+fn store_fault(error: &StoreError) -> Response {
+    tracing::warn!(%error, "a question at the control socket had no answer from the store");
+    refuse(StatusCode::SERVICE_UNAVAILABLE, &format!("the store did not answer: {error}"))
+}
+
+async fn sinks<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
+    match desk.store.sinks().await {
+        Ok(sinks) => Json(Sinks { sinks }).into_response(),
+        Err(error) => store_fault(&error),
+    }
+}
+
+/// Whether a sink chooses, or the answer that there is none of this name.
+async fn chooses<S: Outbox>(desk: &Desk<S>, name: &str) -> Result<bool, Response> {
+    let sinks = desk.store.sinks().await.map_err(|error| store_fault(&error))?;
+    let found = sinks.iter().find(|sink| sink.name == name).map(|sink| sink.chooses);
+    found.ok_or_else(|| refuse(StatusCode::NOT_FOUND, &Sinks { sinks }.no_such(name)))
+}
+
+/// Which deliveries are wanted.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    state: Option<String>,
+    #[serde(default)]
+    after: u64,
+    limit: Option<u32>,
+}
+
+async fn deliveries<S: Outbox>(
+    State(desk): State<Desk<S>>,
+    InPath(name): InPath<String>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    let Some(state) = Stands::parse(wanted.state.as_deref().unwrap_or(Stands::Dead.as_str())) else {
+        return refuse(StatusCode::BAD_REQUEST, "state is pending, delivered or dead");
+    };
+    let limit = wanted.limit.unwrap_or(PAGE_MOST);
+    if !(1..=PAGE_MOST).contains(&limit) {
+        return refuse(StatusCode::BAD_REQUEST, &format!("limit is 1 to {PAGE_MOST}"));
+    }
+    if let Err(refused) = chooses(&desk, &name).await {
+        return refused;
+    }
+    match desk.store.deliveries(&name, state, wanted.after, limit).await {
+        Ok(rows) => Json(Page::new(name, state, rows, limit)).into_response(),
+        Err(error) => store_fault(&error),
+    }
+}
+
+/// What is to be put back in the queue; without any of the three, what is dead.
+#[derive(Debug, Deserialize)]
+struct Again {
+    event: Option<String>,
+    seq: Option<u64>,
+    from: Option<String>,
+    #[serde(default)]
+    after: u64,
+}
+
+async fn requeue<S: Outbox>(
+    State(desk): State<Desk<S>>,
+    InPath(sink): InPath<String>,
+    Query(again): Query<Again>,
+) -> Response {
+    match chooses(&desk, &sink).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let why = format!("{sink} gets every event once and in order: nothing of it can be requeued");
+            return refuse(StatusCode::BAD_REQUEST, &why);
+        }
+        Err(refused) => return refused,
+    }
+    let what = match meant(&desk, &again).await {
+        Ok(what) => what,
+        Err(refused) => return refused,
+    };
+    let (mut requeued, mut after) = (0, Some(again.after));
+    for _ in 0..REQUEUE_STEPS {
+        let Some(from) = after else { break };
+        match desk.store.requeue(&sink, what, from).await {
+            Ok((count, more)) => (requeued, after) = (requeued + count, more),
+            Err(error) => return store_fault(&error),
+        }
+    }
+    desk.committed.notify_waiters();
+    tracing::info!(sink, requeued, "deliveries were put back in the queue, as asked");
+    Json(Requeued { sink, requeued, next: after }).into_response()
+}
+
+async fn meant<S: Outbox>(desk: &Desk<S>, again: &Again) -> Result<Requeue, Response> {
+    let seq = match (&again.event, again.seq, &again.from) {
+        (None, None, None) => return Ok(Requeue::Dead),
+        (None, None, Some(from)) => {
+            let why = "from is a time, as in 2026-11-20T10:00:00Z";
+            let from = Timestamp::parse(from).ok_or_else(|| refuse(StatusCode::BAD_REQUEST, why))?;
+            return Ok(Requeue::From(from));
+        }
+        (None, Some(seq), None) => desk.store.event(seq).await.map(|event| event.map(|event| event.seq)),
+        (Some(id), None, None) => desk.store.place_of(id).await,
+        _ => return Err(refuse(StatusCode::BAD_REQUEST, "only one of event, seq and from")),
+    };
+    let seq = seq.map_err(|error| store_fault(&error))?;
+    let why = "the store has no such event (any more)";
+    seq.map(Requeue::One).ok_or_else(|| refuse(StatusCode::NOT_FOUND, why))
 }

@@ -13,6 +13,7 @@ mod journal;
 mod lifecycle;
 mod lists;
 pub mod observe;
+pub mod outbox;
 mod poller;
 pub mod relay;
 #[cfg(test)]
@@ -33,11 +34,12 @@ pub use self::accounts::aws;
 pub use self::lists::ListsError;
 pub use self::poller::Finish;
 
+use self::control::Desk;
 use self::courier::Courier;
 use self::fleet::Fleet;
 use self::journal::Journal;
 use self::lists::Applier;
-use self::poller::{Poller, Wish};
+use self::poller::Poller;
 use self::relay::RelayError;
 use crate::clock::Clock;
 use crate::config::{BadList, Config, Loaded, Numbers, WatchList, Webhook};
@@ -195,7 +197,7 @@ impl<S: Store + Outbox> Daemon<S> {
             relays.spawn(async { courier.run().await.map_err(RelayError::Store) });
         }
         self.say_start(&mut poller).await?;
-        let finish = self.turn(&mut poller, &mut relays, stop).await?;
+        let finish = self.turn(&mut poller, &mut relays, (stop, &committed)).await?;
         if !self.setup.once {
             let reason = "it was asked to".to_owned();
             poller.say(&DaemonEvent::Stopped { reason }).await.map_err(DaemonError::Store)?;
@@ -286,7 +288,7 @@ impl<S: Store + Outbox> Daemon<S> {
     }
 
     /// Answers at the control socket, for ever. One that cannot be had is no reason not to watch.
-    async fn control(&self, wishes: mpsc::Sender<Wish>) -> impl Future<Output = ()> {
+    async fn control(&self, desk: Desk<S>) -> impl Future<Output = ()> {
         let socket = match &self.setup.control {
             Some(path) => control::listen(path).await.map_err(|cause| (path, cause)).map(Some),
             None => Ok(None),
@@ -297,7 +299,7 @@ impl<S: Store + Outbox> Daemon<S> {
         });
         async {
             match socket {
-                Some(socket) => control::serve(socket, wishes).await,
+                Some(socket) => control::serve(socket, desk).await,
                 None => std::future::pending().await,
             }
         }
@@ -308,11 +310,12 @@ impl<S: Store + Outbox> Daemon<S> {
         &self,
         poller: &mut Poller<S, L, C>,
         relays: &mut JoinSet<Result<(), RelayError>>,
-        stop: &CancellationToken,
+        (stop, committed): (&CancellationToken, &Arc<Notify>),
     ) -> Result<Finish, DaemonError> {
         let (wishes, wished) = mpsc::channel(WISHES);
         let heartbeat = self.config.schedules.heartbeat.as_deref().filter(|_| !self.setup.once);
-        let control = self.control(wishes.clone()).await;
+        let (desk, committed) = (wishes.clone(), Arc::clone(committed));
+        let control = self.control(Desk { wishes: desk, store: Arc::clone(&self.store), committed }).await;
         let mut alarms = alarm::set(heartbeat, wishes)
             .await
             .map_err(|cause| DaemonError::Config(format!("schedules.heartbeat: {cause}")))?;

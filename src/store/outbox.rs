@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use serde::{Deserialize, Serialize};
+
 use super::StoreError;
 use crate::core::delivery::{Filter, SinkMemory};
 use crate::core::record::Record;
@@ -34,6 +36,16 @@ pub enum Takes {
         /// A hash of where it is: at another place a sink that was disabled is tried again.
         place: String,
     },
+}
+
+impl Takes {
+    /// Whether the sink chooses.
+    pub fn is_chosen(&self) -> bool {
+        match self {
+            Self::Everything => false,
+            Self::Chosen { .. } => true,
+        }
+    }
 }
 
 /// An event on its way to a sink that gets everything.
@@ -116,7 +128,8 @@ pub enum Requeue {
 }
 
 /// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Stands {
     /// It waits.
     Pending,
@@ -143,10 +156,12 @@ impl Stands {
 }
 
 /// A sink with what waits for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkStatus {
     /// Its name.
     pub name: String,
+    /// Whether it chooses what it gets. One that does not gets everything once, and nothing of it can be requeued.
+    pub chooses: bool,
     /// Events that wait for it.
     pub pending: u64,
     /// Events that it refused for good.
@@ -156,11 +171,12 @@ pub struct SinkStatus {
     /// What it said last of the oldest event that waits, if it did not take it.
     pub last_error: Option<String>,
     /// What is remembered of it.
+    #[serde(flatten)]
     pub memory: SinkMemory,
 }
 
 /// A delivery as people see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryStatus {
     /// The sink.
     pub sink: String,
@@ -193,7 +209,8 @@ pub trait Outbox: Send + Sync + 'static {
     fn store_id(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// The sinks that events go to from here on. One that is new starts with the next event; deliveries of one that is
-    /// gone are dropped. One that kept its name and changed what it wants keeps what it has not got.
+    /// gone are dropped. One that kept its name and changed what it wants keeps what it has not got; but one that gets
+    /// everything and one that chooses are two sinks, whatever they are called.
     fn register_sinks(&self, sinks: &[Registration]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The oldest events that a sink has not got, by `seq`.
@@ -202,6 +219,9 @@ pub trait Outbox: Send + Sync + 'static {
         sink: &str,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Delivery>, StoreError>> + Send;
+
+    /// The place of the event with this id, if the store has it.
+    fn place_of(&self, id: &str) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
 
     /// The event in this place, if the store has it.
     fn event(&self, seq: u64) -> impl Future<Output = Result<Option<Delivery>, StoreError>> + Send;
@@ -242,7 +262,8 @@ pub trait Outbox: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<DeliveryStatus>, StoreError>> + Send;
 
     /// Puts deliveries of a sink that chooses back in the queue, at most [`REQUEUED_AT_ONCE`] after `after`, and lets a
-    /// disabled one be tried again. Gives how many, and the last one's `seq` if there may be more.
+    /// disabled one be tried again. Gives how many, and the last one's `seq` if there may be more. Nothing becomes of it
+    /// for a sink that gets everything, nor for an event about the sink itself.
     fn requeue(
         &self,
         sink: &str,

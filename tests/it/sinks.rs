@@ -437,6 +437,9 @@ mod relaying {
             }
             Ok(pending)
         }
+        async fn place_of(&self, id: &str) -> Result<Option<u64>, StoreError> {
+            self.inner.place_of(id).await
+        }
         async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
             self.inner.event(seq).await
         }

@@ -106,33 +106,37 @@ impl Inner {
     }
 
     fn requeue(&mut self, sink: &str, what: Requeue, after: u64) -> (u64, Option<u64>) {
-        let wants = |record: &Record| {
-            self.registered.iter().any(|known| {
-                known.name == sink
-                    && matches!(&known.takes, Takes::Chosen { filter, .. } if filter.wants(sink, record))
-            })
-        };
+        let chosen = self.registered.iter().find_map(|known| match &known.takes {
+            Takes::Chosen { filter, .. } if known.name == sink => Some(filter),
+            Takes::Chosen { .. } | Takes::Everything => None,
+        });
+        let Some(filter) = chosen else { return (0, None) };
         let limit = size(REQUEUED_AT_ONCE);
         let dead = |seq: &u64| {
             let row = self.sinks.get(sink).and_then(|queue| queue.rows.get(seq));
             row.is_some_and(|row| row.stands == Stands::Dead)
         };
-        let later = self.events.keys().copied().filter(|seq| *seq > after);
-        let (seqs, wanted): (Vec<u64>, bool) = match what {
-            Requeue::Dead => (later.filter(dead).take(limit).collect(), false),
-            Requeue::One(seq) => (self.events.contains_key(&seq).then_some(seq).into_iter().collect(), false),
+        let later = self.events.range(after.saturating_add(1)..).map(|(seq, _)| *seq);
+        let seqs: Vec<u64> = match what {
+            Requeue::Dead => later.filter(dead).take(limit).collect(),
+            Requeue::One(seq) => self.events.contains_key(&seq).then_some(seq).into_iter().collect(),
             Requeue::From(since) => {
                 let young = |seq: &u64| {
                     self.record(*seq).and_then(|record| record.time).is_some_and(|at| at >= since)
                 };
-                (later.skip_while(|seq| !young(seq)).take(limit).collect(), true)
+                later.skip_while(|seq| !young(seq)).take(limit).collect()
             }
         };
         let more = (seqs.len() == limit).then(|| seqs.last().copied()).flatten();
+        let wants = |record: &Record| match what {
+            Requeue::Dead => true,
+            Requeue::One(_) => record.sink.as_deref() != Some(sink),
+            Requeue::From(_) => filter.wants(sink, record),
+        };
         let records: Vec<(u64, Record)> = seqs
             .iter()
             .filter_map(|seq| Some((*seq, self.record(*seq)?)))
-            .filter(|(_, record)| !wanted || wants(record))
+            .filter(|(_, record)| wants(record))
             .collect();
         let Some(queue) = self.sinks.get_mut(sink) else { return (0, None) };
         queue.memory.revived = queue.memory.disabled_since.is_some();
@@ -155,7 +159,11 @@ impl Outbox for MemoryStore {
         let mut inner = self.inner();
         let inner = &mut *inner;
         inner.registered = sinks.to_vec();
-        let gone = inner.sinks.extract_if(.., |name, _| !sinks.iter().any(|sink| sink.name == *name));
+        let stays = |name: &str, queue: &Queue| {
+            let chooses = queue.place.is_some();
+            sinks.iter().any(|sink| sink.name == name && sink.takes.is_chosen() == chooses)
+        };
+        let gone = inner.sinks.extract_if(.., |name, queue| !stays(name, queue));
         let counters = gone.map(|(name, queue)| (name, (queue.memory.generation, queue.last_sink_seq)));
         inner.gone.extend(counters);
         for sink in sinks {
@@ -185,6 +193,12 @@ impl Outbox for MemoryStore {
         let delivery =
             |(seq, _): (&u64, &Row)| Some(Delivery { seq: *seq, json: inner.events.get(seq)?.clone() });
         Ok(waiting.take(size(limit)).filter_map(delivery).collect())
+    }
+
+    async fn place_of(&self, id: &str) -> Result<Option<u64>, StoreError> {
+        let inner = self.inner();
+        let found = |seq: &&u64| inner.record(**seq).is_some_and(|record| record.id == id);
+        Ok(inner.events.keys().rev().find(found).copied())
     }
 
     async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
@@ -245,6 +259,7 @@ impl Outbox for MemoryStore {
             let oldest = queue.standing(Stands::Pending).next();
             SinkStatus {
                 name: name.clone(),
+                chooses: queue.place.is_some(),
                 pending: queue.standing(Stands::Pending).count() as u64,
                 dead: queue.standing(Stands::Dead).count() as u64,
                 oldest: oldest.and_then(|(seq, _)| inner.record(*seq)?.time),

@@ -9,6 +9,7 @@ mod commit;
 mod error;
 mod open;
 mod outbox;
+mod peek;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqlitePoolOptions, SqliteRow};
 
+pub use self::peek::Peek;
 use self::rows::SharedTerms;
 pub use self::rows::Transition;
 use self::writer::Writer;

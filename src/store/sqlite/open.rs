@@ -61,6 +61,11 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(all.map(migration).to_vec())
 }
 
+/// The newest schema that this program knows.
+pub(super) fn newest() -> i64 {
+    migrator().iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 /// How the writer connects.
 pub(super) fn writer_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -141,7 +146,7 @@ fn is_new(path: &Path) -> Result<bool, StoreError> {
 }
 
 /// Looks at a file without changing it, and refuses what claimwatch did not make or does not know.
-async fn inspect(path: &Path) -> Result<(), StoreError> {
+pub(super) async fn inspect(path: &Path) -> Result<(), StoreError> {
     let log = log_size(path);
     let mut magic = Vec::new();
     File::open(path)
@@ -257,6 +262,6 @@ where
     sqlx::query_scalar(sql).fetch_one(conn).await.map_err(|e| error::at_open(path, e))
 }
 
-fn unusable(path: &Path, why: &dyn std::fmt::Display) -> StoreError {
+pub(super) fn unusable(path: &Path, why: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unusable { detail: format!("the store {} cannot be used: {why}", path.display()) }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::commit::{self, INSERT_CHOSEN, as_json};
-use super::rows::{get, signed, time, unsigned};
+use super::peek::{self, sink_memory};
+use super::rows::{get, signed, unsigned};
 use super::{SqliteStore, error};
 use crate::core::delivery::SinkMemory;
 use crate::core::record::Record;
@@ -57,26 +57,20 @@ const SINK: &str = "SELECT generation, failing_since, disabled_since, revived FR
 const REMEMBER: &str =
     "UPDATE sinks SET generation = ?2, failing_since = ?3, disabled_since = ?4, revived = ?5 WHERE name = ?1";
 
-const SINKS: &str = "
-    SELECT name, generation, failing_since, disabled_since, revived,
-        (SELECT count(*) FROM deliveries WHERE sink = name AND state = 'pending') AS pending,
-        (SELECT count(*) FROM deliveries WHERE sink = name AND state = 'dead') AS dead,
-        (SELECT seq FROM deliveries WHERE sink = name AND state = 'pending' ORDER BY seq LIMIT 1) AS oldest
-    FROM sinks ORDER BY name";
+/// Events that are searched for an id at once, the youngest first: ids have no index (migrations/sqlite/0001).
+const SEARCHED_AT_ONCE: u64 = 10_000;
 
-const OLDEST: &str = "
-    SELECT events.time AS time, deliveries.last_error AS last_error FROM deliveries
-    LEFT JOIN events ON events.seq = deliveries.seq WHERE deliveries.sink = ?1 AND deliveries.seq = ?2";
+const LAST: &str = "SELECT max(seq) FROM events";
 
-const DELIVERIES: &str = "
-    SELECT deliveries.seq, events.id, events.event, events.time, deliveries.attempts, deliveries.last_error,
-        deliveries.updated_at
-    FROM deliveries CROSS JOIN events ON events.seq = deliveries.seq
-    WHERE deliveries.sink = ?1 AND deliveries.state = ?2 AND deliveries.seq > ?3
-    ORDER BY deliveries.seq LIMIT ?4";
+const PLACE_OF: &str = "SELECT seq FROM events WHERE seq > ?1 AND seq <= ?2 AND stream = ?3 AND id = ?4";
+
+const CHOOSES: &str = "SELECT chooses FROM sinks WHERE name = ?1";
 
 const DEAD: &str = "
-    SELECT seq FROM deliveries WHERE sink = ?1 AND state = 'dead' AND seq > ?2 ORDER BY seq LIMIT ?3";
+    SELECT events.seq, events.record FROM deliveries CROSS JOIN events ON events.seq = deliveries.seq
+    WHERE deliveries.sink = ?1 AND deliveries.state = 'dead' AND deliveries.seq > ?2 ORDER BY deliveries.seq LIMIT ?3";
+
+const ONE: &str = "SELECT seq, record FROM events WHERE seq = ?1";
 
 const SINCE: &str = "SELECT seq FROM events WHERE seq > ?1 AND time >= ?2 ORDER BY seq LIMIT 1";
 
@@ -97,10 +91,10 @@ pub(super) const STATEMENTS: &[&str] = &[
     WAITING,
     SETTLE_DELIVERED,
     SETTLE_FAILED,
-    SINKS,
-    OLDEST,
-    DELIVERIES,
+    LAST,
+    PLACE_OF,
     DEAD,
+    ONE,
     RECORDS,
     AGAIN,
 ];
@@ -108,10 +102,13 @@ pub(super) const STATEMENTS: &[&str] = &[
 /// A sink that goes leaves its counters behind; its deliveries go with it.
 const UNREGISTER: &str = "
     INSERT INTO sink_generations (name, generation, last_sink_seq)
-    SELECT name, generation, last_sink_seq FROM sinks WHERE name NOT IN (SELECT value ->> '$.name' FROM json_each(?1))
+    SELECT name, generation, last_sink_seq FROM sinks
+    WHERE (name, chooses) NOT IN (SELECT value ->> '$.name', value ->> '$.chooses' FROM json_each(?1))
     ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, last_sink_seq = excluded.last_sink_seq";
 
-const DROP: &str = "DELETE FROM sinks WHERE name NOT IN (SELECT value ->> '$.name' FROM json_each(?1))";
+const DROP: &str = "
+    DELETE FROM sinks
+    WHERE (name, chooses) NOT IN (SELECT value ->> '$.name', value ->> '$.chooses' FROM json_each(?1))";
 
 /// At another place a sink that was disabled is tried again.
 const REGISTER: &str = "
@@ -156,53 +153,41 @@ struct FailedRow<'a> {
 }
 
 impl SqliteStore {
-    /// Records from a place on, for one sink that chooses, with the place of the last that was read.
+    /// Events that a sink that chooses is to get once more, with the place of the last that was read if there may be more.
     async fn wanted(
         &self,
         sink: &str,
         what: Requeue,
         after: u64,
     ) -> Result<(Vec<(u64, Record)>, Option<u64>), StoreError> {
-        let limit = REQUEUED_AT_ONCE;
-        let from = match what {
-            Requeue::Dead => {
-                let query = sqlx::query_scalar::<_, i64>(DEAD).bind(sink).bind(signed(after)).bind(limit);
-                let seqs = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
-                let mut records = Vec::with_capacity(seqs.len());
-                for seq in &seqs {
-                    let seq = u64::try_from(*seq).map_err(|bad| error::unreadable("a seq", &bad))?;
-                    records.extend(self.records(seq, 1).await?);
-                }
-                let more =
-                    (seqs.len() == limit as usize).then(|| records.last().map(|(seq, _)| *seq)).flatten();
-                return Ok((records, more));
-            }
-            Requeue::One(seq) => {
-                let records =
-                    self.records(seq, 1).await?.into_iter().filter(|(found, _)| *found == seq).collect();
-                return Ok((records, None));
-            }
+        let (after, limit) = (signed(after), REQUEUED_AT_ONCE);
+        let read = match what {
+            Requeue::Dead => self.records(sqlx::query(DEAD).bind(sink).bind(after).bind(limit)).await?,
+            Requeue::One(seq) => self.records(sqlx::query(ONE).bind(signed(seq))).await?,
             Requeue::From(since) => {
-                let query = sqlx::query_scalar::<_, i64>(SINCE).bind(signed(after)).bind(since.to_string());
+                let query = sqlx::query_scalar::<_, i64>(SINCE).bind(after).bind(since.to_string());
                 let first = query.fetch_optional(&self.readers).await.map_err(error::in_use)?;
                 let Some(first) = first else { return Ok((Vec::new(), None)) };
-                u64::try_from(first).map_err(|bad| error::unreadable("a seq", &bad))?
+                self.records(sqlx::query(RECORDS).bind(first).bind(limit)).await?
             }
         };
-        let read = self.records(from, limit).await?;
         let more = (read.len() == limit as usize).then(|| read.last().map(|(seq, _)| *seq)).flatten();
         let registered = self.registered();
-        let wants = |record: &Record| {
-            registered.iter().any(|known| {
+        let wants = |record: &Record| match what {
+            Requeue::Dead => true,
+            Requeue::One(_) => record.sink.as_deref() != Some(sink),
+            Requeue::From(_) => registered.iter().any(|known| {
                 known.name == sink
                     && matches!(&known.takes, Takes::Chosen { filter, .. } if filter.wants(sink, record))
-            })
+            }),
         };
         Ok((read.into_iter().filter(|(_, record)| wants(record)).collect(), more))
     }
 
-    async fn records(&self, from: u64, limit: u32) -> Result<Vec<(u64, Record)>, StoreError> {
-        let query = sqlx::query(RECORDS).bind(signed(from)).bind(limit);
+    async fn records(
+        &self,
+        query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<Vec<(u64, Record)>, StoreError> {
         let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
         rows.iter().map(|row| Ok((unsigned(row, "seq")?, super::rows::json(row, "record")?))).collect()
     }
@@ -232,6 +217,23 @@ impl Outbox for SqliteStore {
         rows.iter()
             .map(|row| Ok(Delivery { seq: unsigned(row, "seq")?, json: get(row, "record")? }))
             .collect()
+    }
+
+    async fn place_of(&self, id: &str) -> Result<Option<u64>, StoreError> {
+        let record = Record { id: id.to_owned(), ..Record::default() };
+        let query = sqlx::query_scalar::<_, Option<i64>>(LAST);
+        let last = query.fetch_one(&self.readers).await.map_err(error::in_use)?.unwrap_or_default();
+        let mut until = u64::try_from(last).unwrap_or_default();
+        while until > 0 {
+            let from = until.saturating_sub(SEARCHED_AT_ONCE);
+            let query = sqlx::query(PLACE_OF).bind(signed(from)).bind(signed(until));
+            let query = query.bind(record.stream()).bind(id);
+            if let Some(row) = query.fetch_optional(&self.readers).await.map_err(error::in_use)? {
+                return unsigned(&row, "seq").map(Some);
+            }
+            until = from;
+        }
+        Ok(None)
     }
 
     async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
@@ -310,27 +312,7 @@ impl Outbox for SqliteStore {
     }
 
     async fn sinks(&self) -> Result<Vec<SinkStatus>, StoreError> {
-        let rows = sqlx::query(SINKS).fetch_all(&self.readers).await.map_err(error::in_use)?;
-        let mut sinks = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let name: String = get(row, "name")?;
-            let first: Option<i64> = get(row, "oldest")?;
-            let query = sqlx::query(OLDEST).bind(&name).bind(first);
-            let oldest = query.fetch_optional(&self.readers).await.map_err(error::in_use)?;
-            let (oldest, last_error) = match &oldest {
-                Some(oldest) => (event_time(oldest)?, get(oldest, "last_error")?),
-                None => (None, None),
-            };
-            sinks.push(SinkStatus {
-                name,
-                pending: unsigned(row, "pending")?,
-                dead: unsigned(row, "dead")?,
-                oldest,
-                last_error,
-                memory: sink_memory(row)?,
-            });
-        }
-        Ok(sinks)
+        peek::sinks(&self.readers).await
     }
 
     async fn deliveries(
@@ -340,27 +322,16 @@ impl Outbox for SqliteStore {
         after: u64,
         limit: u32,
     ) -> Result<Vec<DeliveryStatus>, StoreError> {
-        let query = sqlx::query(DELIVERIES).bind(sink).bind(stands.as_str()).bind(signed(after)).bind(limit);
-        let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
-        rows.iter()
-            .map(|row| {
-                Ok(DeliveryStatus {
-                    sink: sink.to_owned(),
-                    seq: unsigned(row, "seq")?,
-                    id: get(row, "id")?,
-                    event: get(row, "event")?,
-                    time: event_time(row)?,
-                    stands,
-                    attempts: get(row, "attempts")?,
-                    last_error: get(row, "last_error")?,
-                    updated_at: time(row, "updated_at")?,
-                })
-            })
-            .collect()
+        peek::deliveries(&self.readers, sink, stands, (after, limit)).await
     }
 
     async fn requeue(&self, sink: &str, what: Requeue, after: u64) -> Result<(u64, Option<u64>), StoreError> {
+        let query = sqlx::query_scalar::<_, bool>(CHOOSES).bind(sink);
+        if query.fetch_optional(&self.readers).await.map_err(error::in_use)? != Some(true) {
+            return Ok((0, None));
+        }
         let (records, more) = self.wanted(sink, what, after).await?;
+        self.file.check()?;
         let mut writing = self.writer.begin().await?;
         let conn = writing.conn();
         let seqs: Vec<u64> = records.iter().map(|(seq, _)| *seq).collect();
@@ -384,19 +355,4 @@ impl Outbox for SqliteStore {
 async fn read_sink(conn: &mut SqliteConnection, name: &str) -> Result<SinkMemory, StoreError> {
     let row = sqlx::query(SINK).bind(name).fetch_optional(conn).await.map_err(error::in_use)?;
     row.as_ref().map_or_else(|| Ok(SinkMemory::default()), sink_memory)
-}
-
-fn sink_memory(row: &SqliteRow) -> Result<SinkMemory, StoreError> {
-    Ok(SinkMemory {
-        generation: unsigned(row, "generation")?,
-        failing_since: time(row, "failing_since")?,
-        disabled_since: time(row, "disabled_since")?,
-        revived: get(row, "revived")?,
-    })
-}
-
-/// The time of an event's record.
-fn event_time(row: &SqliteRow) -> Result<Option<Timestamp>, StoreError> {
-    let text: Option<&str> = row.try_get("time").map_err(error::in_use)?;
-    Ok(text.and_then(Timestamp::parse))
 }

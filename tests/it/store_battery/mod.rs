@@ -4,6 +4,7 @@
 mod disk;
 mod log;
 pub(crate) mod made;
+mod outbox;
 mod same;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,11 @@ use claimwatch::store::outbox::Outbox;
 use claimwatch::store::sqlite::SqliteStore;
 use claimwatch::store::{Batch, Change, ListRow, Store, StoreError};
 use made::{at, change, daemon_record, list, numbers, order, refusal, sinks};
+use outbox::{
+    a_sink_that_comes_back_counts_on, at_another_place_it_is_tried_again, each_stream_waits_for_itself,
+    one_name_of_two_kinds_is_two_sinks, one_that_was_added_later_can_have_what_was_before,
+    sinks_get_what_they_want_and_count_it, to_settle_twice_changes_nothing, what_is_dead_can_be_had_again,
+};
 
 /// Stores orders for the first time; they come back as they are stored.
 async fn put<S: Store + Outbox>(store: &S, list: &ListRow, orders: Vec<Order>, records: usize) -> Vec<Order> {
@@ -328,4 +334,12 @@ battery! {
     a_batch_that_fails_leaves_nothing
     looks_are_kept_without_a_generation
     scopes_are_remembered
+    each_stream_waits_for_itself
+    sinks_get_what_they_want_and_count_it
+    to_settle_twice_changes_nothing
+    a_sink_that_comes_back_counts_on
+    at_another_place_it_is_tried_again
+    one_name_of_two_kinds_is_two_sinks
+    what_is_dead_can_be_had_again
+    one_that_was_added_later_can_have_what_was_before
 }

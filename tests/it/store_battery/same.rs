@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use claimwatch::core::delivery::SinkMemory;
+use claimwatch::core::event::SinkEvent;
 use claimwatch::core::order::{Provider, Stream};
+use claimwatch::core::record;
 use claimwatch::core::state::{Looked, Number, Order};
 use claimwatch::store::memory::MemoryStore;
-use claimwatch::store::outbox::{Delivery, Outbox};
+use claimwatch::store::outbox::{
+    Delivery, DeliveryStatus, Failed, Outbox, Requeue, Settlement, SinkStatus, Stands, Waiting,
+};
 use claimwatch::store::sqlite::SqliteStore;
 use claimwatch::store::{Batch, Change, Committed, Scheduled, Store};
 use proptest::prelude::*;
 
 use super::made::{at, change, daemon_record, list, numbers, order, refusal, sinks};
+use super::outbox::webhook;
 
 /// Orders that the steps play with: few, so that they meet.
 const ORDERS: usize = 4;
@@ -39,9 +45,18 @@ enum Step {
         dropped: Vec<usize>,
         said: bool,
     },
-    Register(Vec<&'static str>),
+    /// Sinks that get everything, and webhooks with what they want and where they are.
+    Register(Vec<&'static str>, Vec<(&'static str, usize, &'static str)>),
     Delivered(&'static str, u64),
     Failed(&'static str, u64),
+    Settle {
+        sink: &'static str,
+        delivered: Vec<u64>,
+        failed: Vec<(u64, u32, bool)>,
+        memory: Option<(u64, bool, bool)>,
+        said: bool,
+    },
+    Requeue(&'static str, Requeue, u64),
 }
 
 fn moves() -> impl Strategy<Value = Move> {
@@ -75,11 +90,44 @@ fn steps() -> impl Strategy<Value = Step> {
             prop::collection::vec(0..LISTS.len(), 0..2),
             any::<bool>(),
         ).prop_map(|(moves, looked, lists, dropped, said)| Step::Commit { moves, looked, lists, dropped, said }),
-        1 => prop::sample::subsequence(vec!["log", "file", "pager"], 0..=3).prop_map(Step::Register),
-        2 => (sink.clone(), 0..12u64).prop_map(|(sink, through)| Step::Delivered(sink, through)),
-        1 => (sink, 0..12u64).prop_map(|(sink, seq)| Step::Failed(sink, seq)),
+        1 => (
+            prop::sample::subsequence(vec!["log", "file", "pager"], 0..=3),
+            prop::sample::subsequence(vec!["hook", "chat", "pager"], 0..=3),
+            prop::collection::vec((0..WANTED.len(), prop::sample::select(vec!["p", "q"])), 3),
+        ).prop_map(|(everything, hooks, terms)| {
+            let free = hooks.into_iter().filter(|hook| !everything.contains(hook));
+            let hooks = free.zip(terms).map(|(hook, (wanted, place))| (hook, wanted, place)).collect();
+            Step::Register(everything, hooks)
+        }),
+        2 => (prop::sample::select(vec!["log", "file"]), 0..12u64)
+            .prop_map(|(sink, through)| Step::Delivered(sink, through)),
+        1 => (sink.clone(), 0..12u64).prop_map(|(sink, seq)| Step::Failed(sink, seq)),
+        3 => (
+            prop::sample::select(vec!["hook", "chat", "pager"]),
+            prop::collection::vec(0..20u64, 0..4),
+            prop::collection::btree_map(0..20u64, (0..9u32, any::<bool>()), 0..4),
+            prop::option::of((0..5u64, any::<bool>(), any::<bool>())),
+            any::<bool>(),
+        ).prop_map(|(sink, delivered, failed, memory, said)| {
+            let failed = failed.into_iter().map(|(seq, (strikes, dead))| (seq, strikes, dead)).collect();
+            Step::Settle { sink, delivered, failed, memory, said }
+        }),
+        2 => (
+            prop::sample::select(vec!["hook", "chat", "pager", "log", "nobody"]),
+            prop_oneof![
+                Just(Requeue::Dead),
+                (0..20u64).prop_map(Requeue::One),
+                (0..3i64).prop_map(|seconds| Requeue::From(at(seconds))),
+            ],
+            prop_oneof![3 => Just(0u64), 1 => 0..12u64],
+        ).prop_map(|(sink, what, after)| Step::Requeue(sink, what, after)),
     ]
 }
+
+/// The webhooks' patterns.
+const WANTED: [&[&str]; 3] = [&[], &["order.*"], &["heartbeat", "sink.*"]];
+const SINKS: [&str; 5] = ["log", "file", "pager", "hook", "chat"];
+const STANDS: [Stands; 3] = [Stands::Pending, Stands::Delivered, Stands::Dead];
 
 /// All that a store shows.
 #[derive(Debug, PartialEq)]
@@ -89,15 +137,30 @@ struct Shown {
     lists: Vec<(String, String)>,
     keys: Vec<usize>,
     pending: Vec<Vec<Delivery>>,
+    waiting: Vec<Vec<Waiting>>,
+    deliveries: Vec<Vec<DeliveryStatus>>,
+    sinks: Vec<SinkStatus>,
+    memories: Vec<SinkMemory>,
     generation: u64,
 }
 
 async fn shown<S: Store + Outbox>(store: &S, streams: &[Stream]) -> Shown {
     let mut orders = store.load(streams).await.unwrap();
     orders.sort_by_key(Order::stream);
-    let mut pending = Vec::new();
-    for sink in ["log", "file", "pager"] {
-        pending.push(store.pending(sink, 1000).await.unwrap());
+    let (mut pending, mut waiting, mut deliveries, mut memories) = (vec![], vec![], vec![], vec![]);
+    let sinks = store.sinks().await.unwrap();
+    for sink in SINKS {
+        let chooses = sinks.iter().any(|known| known.name == sink && known.chooses);
+        if chooses {
+            waiting.push(store.waiting(sink, &[], 3).await.unwrap());
+            waiting.push(store.waiting(sink, &["daemon".to_owned()], 1000).await.unwrap());
+        } else {
+            pending.push(store.pending(sink, 1000).await.unwrap());
+        }
+        for stands in STANDS {
+            deliveries.push(store.deliveries(sink, stands, 2, 1000).await.unwrap());
+        }
+        memories.push(store.sink(sink).await.unwrap());
     }
     let mut keys = Vec::new();
     for list in LISTS {
@@ -109,6 +172,10 @@ async fn shown<S: Store + Outbox>(store: &S, streams: &[Stream]) -> Shown {
         lists: store.lists().await.unwrap(),
         keys,
         pending,
+        waiting,
+        deliveries,
+        sinks,
+        memories,
         generation: store.daemon_generation().await.unwrap(),
     }
 }
@@ -146,20 +213,62 @@ fn batch(step: &Step, known: &BTreeMap<usize, u64>, daemon: u64) -> Batch {
     }
 }
 
-async fn apply<S: Store + Outbox>(
-    store: &S,
-    step: &Step,
-    known: &BTreeMap<usize, u64>,
-    daemon: u64,
-) -> Option<Committed> {
+async fn apply<S: Store + Outbox>(store: &S, step: &Step, known: &BTreeMap<usize, u64>, daemon: u64) -> Told {
     match step {
         // A list that was never stored is refused by both.
-        Step::Commit { .. } => return store.commit(batch(step, known, daemon)).await.ok(),
-        Step::Register(names) => store.register_sinks(&sinks(names)).await.unwrap(),
+        Step::Commit { .. } => return Told::Committed(store.commit(batch(step, known, daemon)).await.ok()),
+        Step::Register(names, hooks) => {
+            let hooks = hooks.iter().map(|(name, wanted, place)| webhook(name, WANTED[*wanted], place));
+            let all: Vec<_> = sinks(names).into_iter().chain(hooks).collect();
+            store.register_sinks(&all).await.unwrap();
+        }
+        Step::Settle { sink, delivered, failed, memory, said } => {
+            let made = |(generation, failing, disabled): &(u64, bool, bool)| SinkMemory {
+                generation: *generation,
+                failing_since: failing.then(|| at(1)),
+                disabled_since: disabled.then(|| at(2)),
+                revived: *disabled && *failing,
+            };
+            let memory = memory.as_ref().map(made);
+            let event = SinkEvent::Disabled { reason: "no".into() };
+            let spoken = memory.filter(|_| *said);
+            let settlement = Settlement {
+                delivered: delivered.clone(),
+                failed: failed
+                    .iter()
+                    .map(|(seq, strikes, dead)| Failed {
+                        seq: *seq,
+                        error: "no".into(),
+                        strikes: *strikes,
+                        dead: *dead,
+                    })
+                    .collect(),
+                records: spoken
+                    .iter()
+                    .map(|memory| record::of_sink(sink, &event, (memory.generation + 1, 0), at(2)))
+                    .collect(),
+                memory: memory
+                    .map(|memory| SinkMemory { generation: memory.generation + u64::from(*said), ..memory }),
+                ..Settlement::of(sink, at(3))
+            };
+            return Told::Settled(store.settle(settlement).await.unwrap());
+        }
+        Step::Requeue(sink, what, after) => {
+            return Told::Requeued(store.requeue(sink, *what, *after).await.unwrap());
+        }
         Step::Delivered(sink, through) => store.delivered(sink, *through, at(1)).await.unwrap(),
         Step::Failed(sink, seq) => drop(store.settle(refusal(sink, *seq, "no", 1)).await.unwrap()),
     }
-    None
+    Told::Nothing
+}
+
+/// What a store answered.
+#[derive(Debug, PartialEq)]
+enum Told {
+    Nothing,
+    Committed(Option<Committed>),
+    Settled(u64),
+    Requeued((u64, Option<u64>)),
 }
 
 async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
@@ -172,10 +281,17 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
         .collect();
     let mut known = BTreeMap::new();
     let half = steps.len() / 2;
+    let mut registered = Step::Register(Vec::new(), Vec::new());
     for (n, step) in steps.iter().enumerate() {
         if n == half {
             drop(disk);
             disk = SqliteStore::open(&path).await.unwrap();
+            // As every start does; else the store on disk would not know what its webhooks want.
+            apply(&disk, &registered, &known, 0).await;
+            apply(&memory, &registered, &known, 0).await;
+        }
+        if let Step::Register(..) = step {
+            registered = step.clone();
         }
         let daemon = n as u64;
         let left = apply(&disk, step, &known, daemon).await;

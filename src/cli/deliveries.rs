@@ -1,0 +1,182 @@
+//! `deliveries`: what waits for each sink, and a sink's deliveries. Asks the running daemon; where none listens, it reads
+//! the store itself.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::requeue::encoded;
+use super::{ConfigArg, complain, control, load, say};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::daemon::outbox::{PAGE_MOST, Page, Sinks};
+use crate::exit;
+use crate::store::StoreError;
+use crate::store::outbox::{DeliveryStatus, SinkStatus, Stands};
+use crate::store::sqlite::Peek;
+
+/// Columns of a sink's name; of one that is longer, the table is wider.
+const NAME_WIDTH: usize = 20;
+/// Columns of an event's name: the longest there is.
+const EVENT_WIDTH: usize = 20;
+/// Characters that are shown of what a sink said; `--json` has all that is kept.
+const SAID_MOST: usize = 200;
+
+/// What to show.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The sink whose deliveries to show; without it, one line a sink
+    sink: Option<String>,
+    /// Where they stand
+    #[arg(long, default_value = "dead", requires = "sink", value_parser = ["pending", "dead", "delivered"])]
+    state: String,
+    /// Only those after this seq: the next page
+    #[arg(long, default_value_t = 0, requires = "sink", value_name = "SEQ")]
+    after: u64,
+    /// At most so many
+    #[arg(long, default_value_t = PAGE_MOST, requires = "sink", value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_MOST)))]
+    limit: u32,
+    /// Print what GET /api/v1/sinks (or …/SINK/deliveries) answers
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why there is nothing to show: the exit code, and a sentence.
+type Refused = (u8, String);
+
+pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
+    let loaded = load(&args.config, environment, clock);
+    let Some(config) = loaded.config else {
+        complain(&loaded.problems.render(false));
+        return exit::CONFIG;
+    };
+    let shown = match &args.sink {
+        None => told(sinks(&config).await, args.json, render_sinks),
+        Some(sink) => told(page(&config, sink, &args).await, args.json, render_page),
+    };
+    match shown {
+        Ok(text) => {
+            say(text.trim_end());
+            exit::OK
+        }
+        Err((code, why)) => {
+            complain(&format!("claimwatch: {why}"));
+            code
+        }
+    }
+}
+
+fn told<T: Serialize>(
+    answer: Result<T, Refused>,
+    json: bool,
+    render: fn(&T) -> String,
+) -> Result<String, Refused> {
+    let answer = answer?;
+    if !json {
+        return Ok(render(&answer));
+    }
+    serde_json::to_string(&answer).map_err(|cause| (exit::FAILURE, cause.to_string()))
+}
+
+/// What the daemon says; `None`: there is none.
+async fn asked<T: DeserializeOwned>(config: &Config, path: &str) -> Result<Option<T>, Refused> {
+    let Ok((status, body)) = control::get(config, path).await else { return Ok(None) };
+    if !status.is_success() {
+        let told = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+        let why =
+            told["error"].as_str().map_or_else(|| format!("the daemon answered {status}"), str::to_owned);
+        return Err((exit::FAILURE, why));
+    }
+    let answer = serde_json::from_slice(&body);
+    answer
+        .map(Some)
+        .map_err(|cause| (exit::FAILURE, format!("the daemon's answer is not understood: {cause}")))
+}
+
+fn of_store(error: &StoreError) -> Refused {
+    (exit::STORE, error.to_string())
+}
+
+async fn sinks(config: &Config) -> Result<Sinks, Refused> {
+    if let Some(sinks) = asked(config, "/api/v1/sinks").await? {
+        return Ok(sinks);
+    }
+    let store = Peek::open(&config.store).await.map_err(|error| of_store(&error))?;
+    Ok(Sinks { sinks: store.sinks().await.map_err(|error| of_store(&error))? })
+}
+
+async fn page(config: &Config, sink: &str, args: &Args) -> Result<Page, Refused> {
+    let Args { state, after, limit, .. } = args;
+    let path =
+        format!("/api/v1/sinks/{}/deliveries?state={state}&after={after}&limit={limit}", encoded(sink));
+    if let Some(page) = asked(config, &path).await? {
+        return Ok(page);
+    }
+    let store = Peek::open(&config.store).await.map_err(|error| of_store(&error))?;
+    let sinks = Sinks { sinks: store.sinks().await.map_err(|error| of_store(&error))? };
+    if !sinks.sinks.iter().any(|known| known.name == sink) {
+        return Err((exit::FAILURE, sinks.no_such(sink)));
+    }
+    let stands = Stands::parse(state).unwrap_or(Stands::Dead);
+    let rows = store.deliveries(sink, stands, *after, *limit).await.map_err(|error| of_store(&error))?;
+    Ok(Page::new(sink.to_owned(), stands, rows, *limit))
+}
+
+fn render_sinks(sinks: &Sinks) -> String {
+    if sinks.sinks.is_empty() {
+        return "There is no sink: the daemon has not run yet.\n".to_owned();
+    }
+    let mut text = format!("{:NAME_WIDTH$} {:>9} {:>7}  OLDEST THAT WAITS\n", "SINK", "WAITING", "DEAD");
+    for sink in &sinks.sinks {
+        let SinkStatus { name, pending, dead, oldest, last_error, memory, chooses: _ } = sink;
+        let oldest = oldest.map_or_else(String::new, |at| format!("  {at}"));
+        let _ = writeln!(text, "{:NAME_WIDTH$} {pending:>9} {dead:>7}{oldest}", plain(name));
+        if let Some(since) = memory.disabled_since {
+            let _ = writeln!(
+                text,
+                "  ! disabled since {since}: it said that it is gone; `requeue` tries it again"
+            );
+        } else if let Some(since) = memory.failing_since {
+            let _ = writeln!(text, "  ! failing since {since}: it takes nothing");
+        }
+        if let Some(error) = last_error {
+            let _ = writeln!(text, "    it said last: {}", plain(error));
+        }
+    }
+    text
+}
+
+fn render_page(page: &Page) -> String {
+    let (sink, state) = (plain(&page.sink), page.state.as_str());
+    if page.deliveries.is_empty() {
+        return format!("{sink}: nothing is {state}\n");
+    }
+    let mut text = format!("{:>9}  {:24} {:EVENT_WIDTH$} {:>5}  ID\n", "SEQ", "TIME", "EVENT", "TRIES");
+    for delivery in &page.deliveries {
+        let DeliveryStatus { seq, id, event, time, attempts, last_error, updated_at, sink: _, stands: _ } =
+            delivery;
+        let time = time.map_or_else(String::new, |at| at.to_string());
+        let _ =
+            writeln!(text, "{seq:>9}  {time:24} {:EVENT_WIDTH$} {attempts:>5}  {}", plain(event), plain(id));
+        if let Some(error) = last_error {
+            let at = updated_at.map_or_else(String::new, |at| format!(" at {at}"));
+            let _ = writeln!(text, "{:11}it said{at}: {}", "", plain(error));
+        }
+    }
+    if let Some(next) = page.next {
+        let _ = writeln!(text, "\nThere may be more: --after {next}");
+    }
+    text
+}
+
+/// Without what a terminal would take for a command, and not longer than a line or two.
+fn plain(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().take(SAID_MOST).map(shown).collect()
+}
