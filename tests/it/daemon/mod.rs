@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop")]
 
 mod answers;
+mod deliveries;
 mod lists;
 mod missing;
 mod once;
