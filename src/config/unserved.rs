@@ -4,14 +4,10 @@ use super::problem::{Fault, Notes};
 use super::section::Section;
 
 /// The keys by their path. `when` narrows it to one value; where it is `None`, any value but "none" counts.
-const UNSERVED: [Unserved; 7] = [
+const UNSERVED: [Unserved; 3] = [
     Unserved { path: &["events", "log", "format"], when: Some("journald"), said: "format = \"journald\"" },
     Unserved { path: &["http"], when: None, said: "[http]" },
-    Unserved { path: &["schedules", "prune"], when: None, said: "schedules.prune" },
-    Unserved { path: &["schedules", "backup"], when: None, said: "schedules.backup" },
     Unserved { path: &["schedules", "digest"], when: None, said: "schedules.digest" },
-    Unserved { path: &["prune"], when: None, said: "[prune]" },
-    Unserved { path: &["backup"], when: None, said: "[backup]" },
 ];
 
 struct Unserved {

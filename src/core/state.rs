@@ -78,6 +78,12 @@ impl Order {
         matches!(self.state.presence, Presence::Gone { .. })
     }
 
+    /// Whether its story is over: no window is open, no outcome is to come, and nobody looks at it any more.
+    pub fn is_over(&self) -> bool {
+        let looked_at = self.tracked && self.looked.due_at.is_some();
+        !looked_at && !self.is_pending() && self.open_windows().next().is_none()
+    }
+
     /// Whether an outcome is still to come.
     pub fn is_pending(&self) -> bool {
         if self.is_gone() {

@@ -9,6 +9,7 @@ mod alarm;
 mod control;
 mod courier;
 mod fleet;
+mod housekeeping;
 mod journal;
 mod lifecycle;
 mod lists;
@@ -34,9 +35,11 @@ pub use self::accounts::aws;
 pub use self::lists::ListsError;
 pub use self::poller::Finish;
 
+use self::alarm::Sleepers;
 use self::control::Desk;
 use self::courier::Courier;
 use self::fleet::Fleet;
+use self::housekeeping::Housekeeper;
 use self::journal::Journal;
 use self::lists::Applier;
 use self::poller::Poller;
@@ -57,6 +60,8 @@ use crate::store::{Store, StoreError};
 
 /// Wishes that wait for the loop. They carry no data, so more than a few mean nothing.
 const WISHES: usize = 8;
+/// Chores that wait for the housekeeper: one of each kind.
+const CHORES: usize = 2;
 /// Orders read at once when the schedule is filled.
 const PAGE: u32 = 10_000;
 /// How long the relays get to flush at the stop; what is left is delivered after the next start.
@@ -313,12 +318,17 @@ impl<S: Store + Outbox> Daemon<S> {
         (stop, committed): (&CancellationToken, &Arc<Notify>),
     ) -> Result<Finish, DaemonError> {
         let (wishes, wished) = mpsc::channel(WISHES);
-        let heartbeat = self.config.schedules.heartbeat.as_deref().filter(|_| !self.setup.once);
+        let (chores, wanted) = mpsc::channel(CHORES);
+        let schedules = Some(&self.config.schedules).filter(|_| !self.setup.once);
         let (desk, committed) = (wishes.clone(), Arc::clone(committed));
         let control = self.control(Desk { wishes: desk, store: Arc::clone(&self.store), committed }).await;
-        let mut alarms = alarm::set(heartbeat, wishes)
+        let mut alarms = alarm::set(schedules, Sleepers { wishes, chores })
             .await
-            .map_err(|cause| DaemonError::Config(format!("schedules.heartbeat: {cause}")))?;
+            .map_err(|cause| DaemonError::Config(format!("schedules: {cause}")))?;
+        let clock = poller.clock();
+        let keeper = Housekeeper::new(&self.config, Arc::clone(&self.store), clock);
+        let mut beside = JoinSet::new();
+        beside.spawn(keeper.run(wanted));
         lifecycle::tell(&[NotifyState::Ready]);
         let too_late = async {
             match self.setup.deadline {
@@ -334,7 +344,10 @@ impl<S: Store + Outbox> Daemon<S> {
             () = too_late => Ok(Finish::default()),
             () = control => Ok(Finish::default()),
             Some(ended) = relays.join_next() => Err(relay_ended(ended)),
+            Some(Err(panicked)) = beside.join_next() => Err(broken(panicked)),
         };
+        // A backup that is not finished is taken away by the next one.
+        beside.shutdown().await;
         if let Some(alarms) = &mut alarms
             && let Err(cause) = alarms.shutdown().await
         {

@@ -64,6 +64,11 @@ impl StoreFile {
         }
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether it is there still.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         if place(&self.path) == Some(self.place) { Ok(()) } else { Err(gone(&self.path)) }

@@ -11,15 +11,20 @@ pub mod outbox;
 pub mod sqlite;
 
 use std::future::Future;
+use std::path::Path;
 
 use crate::core::event::ScopeKey;
 use crate::core::order::{OrderKey, Provider, Stream};
 use crate::core::record::Record;
 use crate::core::scope::ScopeMemory;
 use crate::core::state::{Looked, Order};
+use crate::core::time::Timestamp;
 
 /// The mode of the files that the store makes: phone numbers are nobody else's business.
 const FILE_MODE: u32 = 0o600;
+
+/// Rows that pruning looks at or removes in one transaction: tens of milliseconds, so that what is new does not wait.
+pub const PRUNED_AT_ONCE: u32 = 2000;
 
 /// Why the store could not do it. Each variant is a different reaction.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +88,37 @@ pub struct Committed {
     pub last_seq: u64,
 }
 
+/// Where pruning goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pruning {
+    /// With events.
+    Events {
+        /// Those after this `seq`.
+        after: u64,
+    },
+    /// With what became of orders.
+    History {
+        /// Those of orders after this one; `None`: of all.
+        after: Option<Stream>,
+    },
+}
+
+impl Pruning {
+    /// From the beginning.
+    pub const START: Self = Self::Events { after: 0 };
+}
+
+/// What one step of pruning did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    /// Events that are gone, with their deliveries.
+    pub events: u64,
+    /// Steps of orders' histories that are gone.
+    pub transitions: u64,
+    /// Where to go on; `None`: that was all.
+    pub next: Option<Pruning>,
+}
+
 /// A tracked order's place in the schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scheduled {
@@ -129,6 +165,27 @@ pub trait Store: Send + Sync + 'static {
 
     /// The daemon's own generation; 0 in a new store.
     fn daemon_generation(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Removes a bounded part of what is older than `before`, in one transaction: looks at `limit` events, or removes that
+    /// many steps of histories.
+    ///
+    /// An event stays while a delivery of it waits, and so do the last one of the store and the last one that a sink which
+    /// gets everything has: a sink may compare it with what it has. Of an order's history, all stays while it is not over
+    /// ([`Order::is_over`]), and after that the last step of each number and of itself. Orders and counters stay for ever,
+    /// so that no id and no `seq` is used twice.
+    fn prune(
+        &self,
+        before: Timestamp,
+        from: Pruning,
+        limit: u32,
+    ) -> impl Future<Output = Result<Pruned, StoreError>> + Send;
+
+    /// Copies what was committed to `to`, which must not be there, while others write on; the copy is read back and is on
+    /// the disk. Gives the `seq` of its last event. Dropped half-way, it leaves part of a file.
+    fn copy_to(&self, to: &Path) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        let detail = format!("this store cannot be copied to {}", to.display());
+        async { Err(StoreError::Unusable { detail }) }
+    }
 
     /// Leaves the store tidy on disk.
     fn close(&self) -> impl Future<Output = ()> + Send;

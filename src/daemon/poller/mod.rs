@@ -186,6 +186,11 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         self.wakes.set(order.stream, looked.wake_at.filter(|wake| !once || *wake <= now));
     }
 
+    /// The clock that it goes by.
+    pub(super) fn clock(&self) -> Arc<C> {
+        Arc::clone(&self.clock)
+    }
+
     /// Tracked orders.
     pub(super) fn orders(&self) -> u64 {
         self.fleet.orders()

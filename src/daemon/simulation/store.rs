@@ -15,7 +15,7 @@ use crate::core::time::Timestamp;
 use crate::store::outbox::{
     Delivery, DeliveryStatus, Outbox, Registration, Requeue, Settlement, SinkStatus, Stands, Waiting,
 };
-use crate::store::{Batch, Committed, Scheduled, Store, StoreError};
+use crate::store::{Batch, Committed, Pruned, Pruning, Scheduled, Store, StoreError};
 
 /// A store that one life of the daemon sees.
 pub(super) struct Faulty<S> {
@@ -99,6 +99,9 @@ impl<S: Store> Store for Faulty<S> {
     async fn daemon_generation(&self) -> Result<u64, StoreError> {
         self.held(self.inner.daemon_generation()).await
     }
+    async fn prune(&self, before: Timestamp, from: Pruning, limit: u32) -> Result<Pruned, StoreError> {
+        self.call(self.inner.prune(before, from, limit)).await
+    }
     async fn close(&self) {}
 }
 
@@ -111,6 +114,9 @@ impl<S: Outbox> Outbox for Faulty<S> {
     }
     async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
         self.call(self.inner.pending(sink, limit)).await
+    }
+    async fn place_of(&self, id: &str) -> Result<Option<u64>, StoreError> {
+        self.held(self.inner.place_of(id)).await
     }
     async fn event(&self, seq: u64) -> Result<Option<Delivery>, StoreError> {
         self.call(self.inner.event(seq)).await

@@ -7,12 +7,13 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::outbox::Registration;
-use super::{Batch, Change, Committed, Scheduled, Store, StoreError};
+use super::{Batch, Change, Committed, Pruned, Pruning, Scheduled, Store, StoreError};
 use crate::core::event::ScopeKey;
 use crate::core::order::{ListTerms, OrderKey, Stream};
 use crate::core::record::{DAEMON_STREAM, Record};
 use crate::core::scope::ScopeMemory;
 use crate::core::state::Order;
+use crate::core::time::Timestamp;
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -203,6 +204,13 @@ impl Store for MemoryStore {
 
     async fn daemon_generation(&self) -> Result<u64, StoreError> {
         Ok(self.inner().daemon_generation)
+    }
+
+    async fn prune(&self, before: Timestamp, from: Pruning, limit: u32) -> Result<Pruned, StoreError> {
+        Ok(match from {
+            Pruning::Events { after } => self.inner().prune(before, after, limit),
+            Pruning::History { .. } => Pruned { events: 0, transitions: 0, next: None },
+        })
     }
 
     async fn close(&self) {}

@@ -6,11 +6,11 @@ use super::{Inner, MemoryStore, size};
 use crate::core::delivery::SinkMemory;
 use crate::core::record::Record;
 use crate::core::time::Timestamp;
-use crate::store::StoreError;
 use crate::store::outbox::{
     Delivery, DeliveryStatus, LAST_ERROR_MAX, Outbox, REQUEUED_AT_ONCE, Registration, Requeue, Settlement,
     SinkStatus, Stands, Takes, Waiting,
 };
+use crate::store::{Pruned, Pruning, StoreError};
 
 /// Every store in memory is the same one, so that what is told of it is the same each time.
 const STORE_ID: u64 = 0x00c0_ffee;
@@ -68,6 +68,34 @@ impl Inner {
             if wants && let Some(queue) = self.sinks.get_mut(&sink.name) {
                 queue.push(record.seq, record.stream());
             }
+        }
+    }
+
+    /// Removes old events that nobody waits for. There is no history here.
+    pub(super) fn prune(&mut self, before: Timestamp, after: u64, limit: u32) -> Pruned {
+        let first_pending = |queue: &Queue| queue.standing(Stands::Pending).next().map(|(seq, _)| seq - 1);
+        let held = self.sinks.values().filter(|queue| queue.place.is_none()).filter_map(first_pending);
+        let floor = held.chain([self.last_seq]).min().unwrap_or_default();
+        let page = self.events.range(after.saturating_add(1)..).map(|(seq, _)| *seq);
+        let page: Vec<u64> = page.take_while(|seq| *seq < floor).take(size(limit)).collect();
+        let is_old =
+            |seq: &u64| self.record(*seq).and_then(|record| record.time).is_some_and(|at| at < before);
+        let old: Vec<u64> = page.iter().copied().filter(is_old).collect();
+        let waits = |seq: &u64| {
+            let mut rows = self.sinks.values().filter_map(|queue| queue.rows.get(seq));
+            rows.any(|row| row.stands == Stands::Pending)
+        };
+        let gone: Vec<u64> = old.iter().copied().filter(|seq| !waits(seq)).collect();
+        for seq in &gone {
+            self.events.remove(seq);
+            self.sinks.values_mut().for_each(|queue| drop(queue.rows.remove(seq)));
+        }
+        let more = page.len() == size(limit) && !old.is_empty();
+        let next = page.last().filter(|_| more).map(|after| Pruning::Events { after: *after });
+        Pruned {
+            events: gone.len() as u64,
+            transitions: 0,
+            next: Some(next.unwrap_or(Pruning::History { after: None })),
         }
     }
 

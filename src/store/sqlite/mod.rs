@@ -5,11 +5,13 @@
 //! writers; readers see what was committed before they began. A file that claimwatch did not make, does not know, or
 //! that is damaged is refused before a byte of it changes; one store has one daemon.
 
+mod backup;
 mod commit;
 mod error;
 mod open;
 mod outbox;
 mod peek;
+mod prune;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -28,11 +30,12 @@ pub use self::rows::Transition;
 use self::writer::Writer;
 use super::lock::{Lock, StoreFile};
 use super::outbox::Registration;
-use super::{Batch, Committed, Scheduled, Store, StoreError};
+use super::{Batch, Committed, Pruned, Pruning, Scheduled, Store, StoreError};
 use crate::core::event::ScopeKey;
 use crate::core::order::{OrderKey, Stream};
 use crate::core::scope::ScopeMemory;
 use crate::core::state::Order;
+use crate::core::time::Timestamp;
 
 /// Readers at once: the daemon's own and one for whoever asks about it; each is a thread.
 const READERS: u32 = 2;
@@ -204,6 +207,17 @@ impl Store for SqliteStore {
             .await
             .map_err(error::in_use)?;
         rows::unsigned(&row, "value")
+    }
+
+    async fn prune(&self, before: Timestamp, from: Pruning, limit: u32) -> Result<Pruned, StoreError> {
+        match from {
+            Pruning::Events { after } => self.prune_events(before, after, limit).await,
+            Pruning::History { after } => self.prune_history(before, after, limit).await,
+        }
+    }
+
+    async fn copy_to(&self, to: &Path) -> Result<u64, StoreError> {
+        backup::copy(self.file.path(), to).await
     }
 
     async fn close(&self) {

@@ -156,19 +156,20 @@ impl SqliteStore {
     /// Events that a sink that chooses is to get once more, with the place of the last that was read if there may be more.
     async fn wanted(
         &self,
+        conn: &mut SqliteConnection,
         sink: &str,
         what: Requeue,
         after: u64,
     ) -> Result<(Vec<(u64, Record)>, Option<u64>), StoreError> {
         let (after, limit) = (signed(after), REQUEUED_AT_ONCE);
         let read = match what {
-            Requeue::Dead => self.records(sqlx::query(DEAD).bind(sink).bind(after).bind(limit)).await?,
-            Requeue::One(seq) => self.records(sqlx::query(ONE).bind(signed(seq))).await?,
+            Requeue::Dead => records(conn, sqlx::query(DEAD).bind(sink).bind(after).bind(limit)).await?,
+            Requeue::One(seq) => records(conn, sqlx::query(ONE).bind(signed(seq))).await?,
             Requeue::From(since) => {
                 let query = sqlx::query_scalar::<_, i64>(SINCE).bind(after).bind(since.to_string());
-                let first = query.fetch_optional(&self.readers).await.map_err(error::in_use)?;
+                let first = query.fetch_optional(&mut *conn).await.map_err(error::in_use)?;
                 let Some(first) = first else { return Ok((Vec::new(), None)) };
-                self.records(sqlx::query(RECORDS).bind(first).bind(limit)).await?
+                records(conn, sqlx::query(RECORDS).bind(first).bind(limit)).await?
             }
         };
         let more = (read.len() == limit as usize).then(|| read.last().map(|(seq, _)| *seq)).flatten();
@@ -182,14 +183,6 @@ impl SqliteStore {
             }),
         };
         Ok((read.into_iter().filter(|(_, record)| wants(record)).collect(), more))
-    }
-
-    async fn records(
-        &self,
-        query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
-    ) -> Result<Vec<(u64, Record)>, StoreError> {
-        let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
-        rows.iter().map(|row| Ok((unsigned(row, "seq")?, super::rows::json(row, "record")?))).collect()
     }
 }
 
@@ -326,14 +319,16 @@ impl Outbox for SqliteStore {
     }
 
     async fn requeue(&self, sink: &str, what: Requeue, after: u64) -> Result<(u64, Option<u64>), StoreError> {
-        let query = sqlx::query_scalar::<_, bool>(CHOOSES).bind(sink);
-        if query.fetch_optional(&self.readers).await.map_err(error::in_use)? != Some(true) {
-            return Ok((0, None));
-        }
-        let (records, more) = self.wanted(sink, what, after).await?;
         self.file.check()?;
         let mut writing = self.writer.begin().await?;
         let conn = writing.conn();
+        let query = sqlx::query_scalar::<_, bool>(CHOOSES).bind(sink);
+        if query.fetch_optional(&mut *conn).await.map_err(error::in_use)? != Some(true) {
+            writing.commit().await?;
+            return Ok((0, None));
+        }
+        // Read here: between another read and this transaction, pruning could take the events away.
+        let (records, more) = self.wanted(conn, sink, what, after).await?;
         let seqs: Vec<u64> = records.iter().map(|(seq, _)| *seq).collect();
         let query = sqlx::query_scalar::<_, i64>(AGAIN).bind(sink).bind(as_json(&seqs)?);
         let again = query.fetch_all(&mut *conn).await.map_err(error::in_use)?;
@@ -350,6 +345,14 @@ impl Outbox for SqliteStore {
         writing.commit().await?;
         Ok((records.len() as u64, more))
     }
+}
+
+async fn records(
+    conn: &mut SqliteConnection,
+    query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+) -> Result<Vec<(u64, Record)>, StoreError> {
+    let rows = query.fetch_all(conn).await.map_err(error::in_use)?;
+    rows.iter().map(|row| Ok((unsigned(row, "seq")?, super::rows::json(row, "record")?))).collect()
 }
 
 async fn read_sink(conn: &mut SqliteConnection, name: &str) -> Result<SinkMemory, StoreError> {

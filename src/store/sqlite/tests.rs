@@ -194,7 +194,13 @@ async fn virtual_columns_say_what_the_json_says() {
 async fn no_statement_reads_a_table_through() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("claimwatch.db")).await.unwrap();
-    let ours = [commit::STATEMENTS, super::STATEMENTS, super::outbox::STATEMENTS, super::peek::STATEMENTS];
+    let ours = [
+        commit::STATEMENTS,
+        super::STATEMENTS,
+        super::outbox::STATEMENTS,
+        super::peek::STATEMENTS,
+        super::prune::STATEMENTS,
+    ];
     let statements = ours.into_iter().flatten();
     for sql in statements {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));

@@ -1,7 +1,9 @@
 //! What every store has to do, for the one on disk and the one in memory alike; and what only the one on disk can.
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
 
+mod backup;
 mod disk;
+mod history;
 mod log;
 pub(crate) mod made;
 mod outbox;
@@ -30,6 +32,7 @@ use outbox::{
     a_sink_that_comes_back_counts_on, at_another_place_it_is_tried_again, each_stream_waits_for_itself,
     one_name_of_two_kinds_is_two_sinks, one_that_was_added_later_can_have_what_was_before,
     sinks_get_what_they_want_and_count_it, to_settle_twice_changes_nothing, what_is_dead_can_be_had_again,
+    what_is_old_and_settled_goes, without_sinks_all_but_the_last_goes,
 };
 
 /// Stores orders for the first time; they come back as they are stored.
@@ -342,4 +345,6 @@ battery! {
     one_name_of_two_kinds_is_two_sinks
     what_is_dead_can_be_had_again
     one_that_was_added_later_can_have_what_was_before
+    what_is_old_and_settled_goes
+    without_sinks_all_but_the_last_goes
 }

@@ -8,7 +8,7 @@ use claimwatch::core::record::{self, Record};
 use claimwatch::store::outbox::{
     Failed, Outbox, REQUEUED_AT_ONCE, Registration, Requeue, Settlement, SinkStatus, Stands, Takes,
 };
-use claimwatch::store::{Batch, Store};
+use claimwatch::store::{Batch, Pruned, Pruning, Store};
 
 use super::made::{at, sinks};
 use super::pending_seqs;
@@ -292,4 +292,67 @@ pub(super) async fn one_that_was_added_later_can_have_what_was_before<S: Store +
     assert_eq!(page.iter().map(|row| row.seq).collect::<Vec<_>>(), before[..7]);
     let next = store.deliveries("late", Stands::Delivered, page[6].seq, 7).await.unwrap();
     assert_eq!(next[0].seq, before[7]);
+}
+
+/// Prunes to the end, a few at a time; gives how many events went.
+async fn prune<S: Store>(store: &S, seconds: i64, limit: u32) -> u64 {
+    let (mut gone, mut from) = (0, Some(Pruning::START));
+    while let Some(place) = from {
+        let Pruned { events, next, .. } = store.prune(at(seconds), place, limit).await.unwrap();
+        assert!(events <= u64::from(limit));
+        (gone, from) = (gone + events, next);
+    }
+    gone
+}
+
+/// The events that a store still has, of the first `count`.
+async fn kept<S: Outbox>(store: &S, count: u64) -> Vec<u64> {
+    let mut kept = Vec::new();
+    for seq in 1..=count {
+        kept.extend(store.event(seq).await.unwrap().map(|event| event.seq));
+    }
+    kept
+}
+
+pub(super) async fn what_is_old_and_settled_goes<S: Store + Outbox>(store: S) {
+    let all = [sinks(&["log"]).remove(0), webhook("pager", &["x"], "p")];
+    store.register_sinks(&all).await.unwrap();
+    // Ten old ones, every other of them for the pager; two that are young.
+    let old = (1..=10).map(|n| said("a", n, ["y", "x"][n as usize % 2], 10)).collect();
+    say(&store, old).await;
+    say(&store, vec![said("a", 11, "y", 20), said("a", 12, "y", 30)]).await;
+    assert_eq!(prune(&store, 15, 3).await, 0, "everything waits");
+    store.delivered("log", 8, at(40)).await.unwrap();
+    store.settle(delivered("pager", &[1, 5], 40)).await.unwrap();
+    store.settle(failed("pager", 3, 0, true)).await.unwrap();
+    // 7 waits for the pager, 9 and later for the log; 8 is the last that the log has.
+    for _ in 0..2 {
+        prune(&store, 15, 3).await;
+        assert_eq!(kept(&store, 12).await, [7, 8, 9, 10, 11, 12]);
+    }
+    assert!(standing(&store, "pager", Stands::Dead).await.is_empty());
+    assert!(standing(&store, "pager", Stands::Delivered).await.is_empty());
+    assert_eq!(standing(&store, "log", Stands::Delivered).await, [7, 8]);
+    assert_eq!(store.requeue("pager", Requeue::From(at(0)), 0).await.unwrap(), (2, None));
+    assert_eq!(store.requeue("pager", Requeue::One(1), 0).await.unwrap(), (0, None));
+    store.delivered("log", 12, at(41)).await.unwrap();
+    store.settle(delivered("pager", &[7, 9], 41)).await.unwrap();
+    assert_eq!(prune(&store, 20, 1).await, 4);
+    assert_eq!(kept(&store, 12).await, [11, 12]);
+    // However old, the last one stays, and counting goes on after it.
+    assert_eq!(prune(&store, 99, 100).await, 1);
+    assert_eq!(prune(&store, 99, 100).await, 0);
+    assert_eq!(kept(&store, 12).await, [12]);
+    assert_eq!(say(&store, vec![said("a", 13, "x", 50)]).await, 13);
+    let last = waiting(&store, "pager", &[]).await;
+    assert_eq!(last, [first("a", 13, 6)]);
+}
+
+pub(super) async fn without_sinks_all_but_the_last_goes<S: Store + Outbox>(store: S) {
+    assert_eq!(prune(&store, 99, 5).await, 0);
+    let mut untimed = said("a", 1, "x", 1);
+    untimed.time = None;
+    say(&store, vec![untimed, said("a", 2, "x", 1), said("a", 3, "x", 1), said("a", 4, "x", 1)]).await;
+    assert_eq!(prune(&store, 99, 2).await, 2);
+    assert_eq!(kept(&store, 4).await, [1, 4], "nobody knows how old one without a time is");
 }

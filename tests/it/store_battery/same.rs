@@ -12,7 +12,7 @@ use claimwatch::store::outbox::{
     Delivery, DeliveryStatus, Failed, Outbox, Requeue, Settlement, SinkStatus, Stands, Waiting,
 };
 use claimwatch::store::sqlite::SqliteStore;
-use claimwatch::store::{Batch, Change, Committed, Scheduled, Store};
+use claimwatch::store::{Batch, Change, Committed, Pruned, Pruning, Scheduled, Store};
 use proptest::prelude::*;
 
 use super::made::{at, change, daemon_record, list, numbers, order, refusal, sinks};
@@ -57,6 +57,8 @@ enum Step {
         said: bool,
     },
     Requeue(&'static str, Requeue, u64),
+    /// What is older than so many seconds, from this event on, so many at once.
+    Prune(i64, u64, u32),
 }
 
 fn moves() -> impl Strategy<Value = Move> {
@@ -121,6 +123,7 @@ fn steps() -> impl Strategy<Value = Step> {
             ],
             prop_oneof![3 => Just(0u64), 1 => 0..12u64],
         ).prop_map(|(sink, what, after)| Step::Requeue(sink, what, after)),
+        1 => (0..4i64, 0..9u64, 1..9u32).prop_map(|(before, after, limit)| Step::Prune(before, after, limit)),
     ]
 }
 
@@ -253,6 +256,10 @@ async fn apply<S: Store + Outbox>(store: &S, step: &Step, known: &BTreeMap<usize
             };
             return Told::Settled(store.settle(settlement).await.unwrap());
         }
+        Step::Prune(before, after, limit) => {
+            let from = Pruning::Events { after: *after };
+            return Told::Pruned(store.prune(at(*before), from, *limit).await.unwrap());
+        }
         Step::Requeue(sink, what, after) => {
             return Told::Requeued(store.requeue(sink, *what, *after).await.unwrap());
         }
@@ -269,6 +276,7 @@ enum Told {
     Committed(Option<Committed>),
     Settled(u64),
     Requeued((u64, Option<u64>)),
+    Pruned(Pruned),
 }
 
 async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {

@@ -123,6 +123,8 @@ missing_confirm = "200ms"
 path = "events.jsonl"
 [schedules]
 heartbeat = "none"
+prune = "none"
+backup = "none"
 {more}"#
     )
 }
