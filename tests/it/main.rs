@@ -15,4 +15,5 @@ mod states;
 mod store_battery;
 mod support;
 mod tidy;
+mod upgrade;
 mod wire;

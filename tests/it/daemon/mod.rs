@@ -4,6 +4,7 @@
 
 mod answers;
 mod deliveries;
+mod housekeeping;
 mod lists;
 mod missing;
 mod once;

@@ -1,0 +1,164 @@
+//! Stores that older versions left, under today's program.
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use claimwatch::core::order::Stream;
+use claimwatch::exit;
+use claimwatch::store::outbox::Outbox as _;
+use claimwatch::store::sqlite::SqliteStore;
+use claimwatch::store::{Batch, Store as _};
+use sha2::{Digest as _, Sha256};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+
+use crate::store_battery::made::{daemon_record, sinks};
+use crate::support::house::{House, list};
+use crate::support::records::{check, of};
+use crate::support::sim::{Sim, WIDE, number, number_id, order};
+
+const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/stores");
+
+/// Every migration but the newest, with its SHA-256. Stores keep a checksum too: whoever edits one of these locks people
+/// out of their stores.
+const RELEASED: [(&str, &str); 1] =
+    [("0001_initial.sql", "cc0b67e413ab923274ea15760b36946a6b15c79b5c6427d3b5ebe5415413c07e")];
+
+/// The tables of schema 1 that say what is known and what was said.
+const TABLES: [&str; 7] = ["lists", "orders", "numbers", "transitions", "events", "deliveries", "scopes"];
+/// Events in the fixture of schema 1, and those that its file and its log have.
+const EVENTS: u64 = 28;
+const IN_FILE: u64 = 23;
+const IN_LOG: u64 = 22;
+
+/// The migrations' file names, oldest first.
+fn migrations() -> Vec<String> {
+    let files = fs::read_dir(MIGRATIONS).unwrap();
+    let mut names: Vec<String> =
+        files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn fixture(schema: usize) -> PathBuf {
+    Path::new(STORES).join(format!("schema-{schema}.sqlite"))
+}
+
+/// What a query gives as one text a row, of a store that is not changed by it.
+async fn rows(path: &Path, sql: String) -> Vec<String> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
+    let mut store = options.connect().await.unwrap();
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut store).await.unwrap();
+    store.close().await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>(0)).collect()
+}
+
+/// The columns of a table, as the arguments of a function of SQL.
+async fn columns(path: &Path, table: &str) -> String {
+    let sql = format!("SELECT group_concat(name) FROM pragma_table_xinfo('{table}')");
+    rows(path, sql).await.remove(0)
+}
+
+#[test]
+fn released_migrations_are_as_they_were_released() {
+    let all = migrations();
+    let (_newest, older) = all.split_last().unwrap();
+    let mut hashes = Vec::new();
+    for name in older {
+        let bytes = fs::read(Path::new(MIGRATIONS).join(name)).unwrap();
+        let hash = Sha256::digest(&bytes).iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").unwrap();
+            hex
+        });
+        hashes.push((name.clone(), hash));
+    }
+    let released = RELEASED.map(|(name, hash)| (name.to_owned(), hash.to_owned()));
+    assert_eq!(hashes, released, "migrations/README.md: a change is another file");
+}
+
+#[tokio::test]
+async fn every_schema_before_the_newest_has_its_store() {
+    let count = migrations().len();
+    for schema in 1..count {
+        let path = fixture(schema);
+        assert!(path.is_file(), "{STORES}/README.md: {} is missing", path.display());
+        let newest = "SELECT CAST(max(version) AS TEXT) FROM _sqlx_migrations".to_owned();
+        assert_eq!(rows(&path, newest).await, [schema.to_string()]);
+    }
+    assert!(!fixture(count).exists(), "the newest schema is no older one");
+}
+
+#[tokio::test]
+async fn every_older_store_opens_with_all_that_it_had() {
+    for schema in 1..migrations().len() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("claimwatch.db");
+        fs::copy(fixture(schema), &path).unwrap();
+        let mut before = Vec::new();
+        for table in TABLES {
+            let columns = columns(&path, table).await;
+            let sql = format!("SELECT json_array({columns}) FROM {table} ORDER BY 1");
+            let had = rows(&path, sql.clone()).await;
+            assert!(!had.is_empty(), "{table}");
+            before.push((table, sql, had));
+        }
+        let streams = rows(&path, "SELECT stream FROM orders".to_owned()).await;
+        let streams: Vec<Stream> = streams.iter().map(|stream| Stream::parse(stream).unwrap()).collect();
+
+        let store = SqliteStore::open(&path).await.unwrap();
+        store.close().await;
+        drop(store);
+        for (table, sql, had) in before {
+            assert_eq!(rows(&path, sql).await, had, "{table}");
+        }
+
+        let store = SqliteStore::open(&path).await.unwrap();
+        store.register_sinks(&sinks(&["log", "file"])).await.unwrap();
+        assert_eq!(store.load(&streams).await.unwrap().len(), 7);
+        assert_eq!(store.schedule(None, 100).await.unwrap().len(), 7);
+        assert_eq!(store.daemon_generation().await.unwrap(), 4);
+        assert!(!store.scopes().await.unwrap().is_empty());
+        for (sink, has) in [("file", IN_FILE), ("log", IN_LOG)] {
+            let pending = store.pending(sink, 100).await.unwrap();
+            let seqs: Vec<u64> = pending.iter().map(|delivery| delivery.seq).collect();
+            assert_eq!(seqs, (has + 1..=EVENTS).collect::<Vec<_>>(), "{sink}");
+        }
+        let said = Batch { records: vec![daemon_record(5)], daemon_generation: Some(5), ..Batch::default() };
+        assert_eq!(store.commit(said).await.unwrap().last_seq, EVENTS + 1);
+    }
+}
+
+#[test]
+fn the_daemon_goes_on_where_an_older_one_was_killed() {
+    let words = [(1, "CLAIMED"), (2, "FAILED"), (3, "CLAIMED"), (4, "CLAIMED"), (5, "GONE")];
+    let numbers: String = words.iter().map(|(n, word)| number(*n, &[(0, *word)])).collect();
+    let orders = [order(1, &[(0, "Successful", "Acquired")]), order(2, &[(0, "Partial", "Failed")])].concat();
+    let sim = Sim::start(&[WIDE, &numbers, &orders].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1, 2, 3, 4, 5], &[1, 2]));
+    fs::copy(fixture(1), house.path("claimwatch.db")).unwrap();
+    fs::copy(Path::new(STORES).join("schema-1.events.jsonl"), house.path("events.jsonl")).unwrap();
+    assert_eq!(house.events().len() as u64, IN_FILE);
+    let mut log = Vec::new();
+    for life in 0..2 {
+        let mut daemon = house.up();
+        daemon.until("what is new", |records| {
+            let news = |record: &&serde_json::Value| {
+                record["event"] == "number.claimed" && record["order_id"] == number_id(3)
+            };
+            life > 0 || records.iter().any(|record| news(&record))
+        });
+        let ended = daemon.stop();
+        assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("not of this store"), "{}", ended.stderr);
+        log.extend(ended.records());
+    }
+    let events = house.events();
+    check(&events);
+    assert_eq!(events[usize::try_from(IN_LOG).unwrap()..], log, "what waited and what is new, each once");
+    let tracked = of(&events, "order.tracked");
+    assert_eq!(tracked.len(), 7, "nothing is told as new");
+}
