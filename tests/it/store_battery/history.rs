@@ -27,7 +27,8 @@ fn step(order: &Order, number: Option<&str>, n: usize, seconds: i64) -> Record {
 fn told(mut order: Order) -> Change {
     order.generation = 1;
     let numbers = [Some("+441"), None, Some("+442"), Some("+441"), None, Some("+442")];
-    let records = numbers.iter().zip(0..).map(|(number, n)| step(&order, *number, n, 1 + n as i64)).collect();
+    let records =
+        numbers.iter().zip(0..).zip(1..).map(|((number, n), at)| step(&order, *number, n, at)).collect();
     Change { was: 0, order, records }
 }
 

@@ -95,7 +95,11 @@ pub(super) async fn sinks_get_what_they_want_and_count_it<S: Store + Outbox>(sto
     store.register_sinks(&all).await.unwrap();
     let mut records = Vec::new();
     for n in 1..=30 {
-        let event = ["number.failed", "number.claimed", "heartbeat"][n as usize % 3];
+        let event = match n % 3 {
+            0 => "number.failed",
+            1 => "number.claimed",
+            _ => "heartbeat",
+        };
         records.push(said(&format!("s{}", n % 4), n, event, 1));
     }
     let about =
@@ -264,8 +268,9 @@ pub(super) async fn one_that_was_added_later_can_have_what_was_before<S: Store +
     store.register_sinks(&sinks(&["log"])).await.unwrap();
     let old: Vec<Record> = (1..=100).map(|n| said("old", n, "x", 1)).collect();
     say(&store, old).await;
-    let records =
-        (101..=count).map(|n| said(&format!("s{}", n % 3), n, ["x", "y"][n as usize % 2], 60)).collect();
+    let records = (101..=count)
+        .map(|n| said(&format!("s{}", n % 3), n, if n % 2 == 0 { "x" } else { "y" }, 60))
+        .collect();
     say(&store, records).await;
     store.register_sinks(&[webhook("late", &["x"], "p")]).await.unwrap();
     assert_eq!(say(&store, vec![said("s0", count + 1, "x", 61)]).await, count + 1);
@@ -318,7 +323,7 @@ pub(super) async fn what_is_old_and_settled_goes<S: Store + Outbox>(store: S) {
     let all = [sinks(&["log"]).remove(0), webhook("pager", &["x"], "p")];
     store.register_sinks(&all).await.unwrap();
     // Ten old ones, every other of them for the pager; two that are young.
-    let old = (1..=10).map(|n| said("a", n, ["y", "x"][n as usize % 2], 10)).collect();
+    let old = (1..=10).map(|n| said("a", n, if n % 2 == 0 { "y" } else { "x" }, 10)).collect();
     say(&store, old).await;
     say(&store, vec![said("a", 11, "y", 20), said("a", 12, "y", 30)]).await;
     assert_eq!(prune(&store, 15, 3).await, 0, "everything waits");
