@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path as InPath, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, Uri};
@@ -96,12 +97,12 @@ pub(super) async fn serve<S: Outbox>(socket: Socket, desk: Desk<S>) {
         .route("/api/v1/scopes", get(scopes))
         .route("/api/v1/scopes/{provider}/{account}/accept", post(accept))
         .route("/metrics", get(metrics))
+        .with_state(desk.wishes)
+        .merge(outbox)
         .fallback(async |uri: Uri| refuse(StatusCode::NOT_FOUND, &format!("there is no {}", uri.path())))
         .method_not_allowed_fallback(async || {
             refuse(StatusCode::METHOD_NOT_ALLOWED, "another method is wanted")
-        })
-        .with_state(desk.wishes)
-        .merge(outbox);
+        });
     let mut open = JoinSet::new();
     loop {
         while open.len() >= CONNECTIONS_MOST {
@@ -194,6 +195,13 @@ async fn chooses<S: Outbox>(desk: &Desk<S>, name: &str) -> Result<bool, Response
     found.ok_or_else(|| refuse(StatusCode::NOT_FOUND, &Sinks { sinks }.no_such(name)))
 }
 
+/// The query of a request, if it can be read.
+type Asked<T> = Result<Query<T>, QueryRejection>;
+
+fn understood<T>(asked: Asked<T>) -> Result<T, String> {
+    asked.map(|Query(asked)| asked).map_err(|bad| bad.body_text())
+}
+
 /// Which deliveries are wanted.
 #[derive(Debug, Deserialize)]
 struct Wanted {
@@ -206,8 +214,12 @@ struct Wanted {
 async fn deliveries<S: Outbox>(
     State(desk): State<Desk<S>>,
     InPath(name): InPath<String>,
-    Query(wanted): Query<Wanted>,
+    wanted: Asked<Wanted>,
 ) -> Response {
+    let wanted = match understood(wanted) {
+        Ok(wanted) => wanted,
+        Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
+    };
     let Some(state) = Stands::parse(wanted.state.as_deref().unwrap_or(Stands::Dead.as_str())) else {
         return refuse(StatusCode::BAD_REQUEST, "state is pending, delivered or dead");
     };
@@ -237,8 +249,12 @@ struct Again {
 async fn requeue<S: Outbox>(
     State(desk): State<Desk<S>>,
     InPath(sink): InPath<String>,
-    Query(again): Query<Again>,
+    again: Asked<Again>,
 ) -> Response {
+    let again = match understood(again) {
+        Ok(again) => again,
+        Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
+    };
     match chooses(&desk, &sink).await {
         Ok(true) => {}
         Ok(false) => {
@@ -279,4 +295,28 @@ async fn meant<S: Outbox>(desk: &Desk<S>, again: &Again) -> Result<Requeue, Resp
     let seq = seq.map_err(|error| store_fault(&error))?;
     let why = "the store has no such event (any more)";
     seq.map(Requeue::One).ok_or_else(|| refuse(StatusCode::NOT_FOUND, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::delivery::Filter;
+    use crate::store::memory::MemoryStore;
+    use crate::store::outbox::{Registration, Takes};
+
+    #[tokio::test]
+    async fn to_requeue_wakes_who_waits_though_nothing_was_committed() {
+        let store = Arc::new(MemoryStore::new());
+        let takes = Takes::Chosen { filter: Filter::default(), place: "p".into() };
+        store.register_sinks(&[Registration { name: "pager".into(), takes }]).await.unwrap();
+        let (wishes, _loop) = mpsc::channel(1);
+        let (committed, mut courier) = watch::channel(7);
+        let desk = Desk { wishes, store, committed: committed.clone() };
+        let again = || Ok(Query(Again { event: None, seq: None, from: None, after: 0 }));
+        let refused = requeue(State(desk.clone()), InPath("nobody".into()), again()).await;
+        assert_eq!((refused.status(), courier.has_changed().unwrap()), (StatusCode::NOT_FOUND, false));
+        let done = requeue(State(desk), InPath("pager".into()), again()).await;
+        assert_eq!((done.status(), courier.has_changed().unwrap()), (StatusCode::OK, true));
+        assert_eq!(*courier.borrow_and_update(), 7);
+    }
 }

@@ -140,10 +140,15 @@ fn prepare(folder: &Path, unfinished: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    match fs::remove_file(unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
+    let mut journal = unfinished.as_os_str().to_owned();
+    journal.push("-journal");
+    for left in [unfinished, Path::new(&journal)] {
+        match fs::remove_file(left) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
     }
+    Ok(())
 }
 
 /// Gives a copy its name for good, and removes the oldest beyond `keep`.

@@ -181,7 +181,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Pruned, StoreError>> + Send;
 
     /// Copies what was committed to `to`, which must not be there, while others write on; the copy is read back and is on
-    /// the disk. Gives the `seq` of its last event. Dropped half-way, it leaves part of a file.
+    /// the disk. Gives the `seq` of its last event. Dropped half-way, it leaves part of a file, which may grow for
+    /// a moment more.
     fn copy_to(&self, to: &Path) -> impl Future<Output = Result<u64, StoreError>> + Send {
         let detail = format!("this store cannot be copied to {}", to.display());
         async { Err(StoreError::Unusable { detail }) }

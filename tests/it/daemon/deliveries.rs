@@ -8,6 +8,7 @@ use claimwatch::exit;
 use serde_json::Value;
 
 use super::alter_store;
+use super::status::asked;
 use crate::support::house::{House, list};
 use crate::support::process::{Ended, ended};
 use crate::support::sim::{Sim, WIDE, closed_address, number, number_id};
@@ -201,5 +202,33 @@ fn a_webhook_that_was_added_later_can_have_what_came_before() {
     assert_eq!((&all["requeued"], waits(&house)), (&6.into(), 6));
     let none = json(&house, &["requeue", "late", "--from", "2999-01-01T00:00:00Z"]);
     assert_eq!((&none["requeued"], waits(&house)), (&0.into(), 6));
+    daemon.stop();
+}
+
+#[test]
+fn whoever_asks_the_socket_for_nonsense_is_told() {
+    let (_sim, house, _) = told();
+    let daemon = house.up();
+    for (method, path, wanted) in [
+        ("POST", "/api/v1/sinks/log/requeue", "400"),
+        ("POST", "/api/v1/sinks/on%20call/requeue?seq=1&from=2020-01-01T00:00:00Z", "400"),
+        ("POST", "/api/v1/sinks/on%20call/requeue?from=yesterday", "400"),
+        ("POST", "/api/v1/sinks/on%20call/requeue?seq=99999", "404"),
+        ("POST", "/api/v1/sinks/nobody/requeue", "404"),
+        ("GET", "/api/v1/sinks/on%20call/requeue", "405"),
+        ("GET", "/api/v1/sinks/on%20call/deliveries?state=lost", "400"),
+        ("GET", "/api/v1/sinks/on%20call/deliveries?limit=1001", "400"),
+        ("GET", "/api/v1/sinks/on%20call/deliveries?limit=0", "400"),
+        ("GET", "/api/v1/sinks/on%20call/deliveries?limit=some", "400"),
+        ("POST", "/api/v1/sinks/on%20call/requeue?seq=-1", "400"),
+        ("GET", "/api/v1/sinks/nobody/deliveries", "404"),
+        ("GET", "/api/v1/sinks/on%20call/deliveries?limit=2", "200"),
+        ("GET", "/api/v1/sinks", "200"),
+    ] {
+        let (head, body) = asked(&house, method, path);
+        assert!(head.starts_with(&format!("http/1.1 {wanted} ")), "{method} {path}: {head}");
+        let told: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(told["error"].is_string(), wanted != "200", "{method} {path}: {body}");
+    }
     daemon.stop();
 }

@@ -31,7 +31,7 @@ fn watching() -> (Sim, House) {
 fn backups(house: &House) -> Vec<PathBuf> {
     let Ok(folder) = fs::read_dir(house.path("backups")) else { return Vec::new() };
     let mut all: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
-    all.retain(|path| !path.to_string_lossy().ends_with(".tmp"));
+    all.retain(|path| path.to_string_lossy().ends_with("Z.db"));
     all.sort();
     all
 }

@@ -28,7 +28,7 @@ fn socket(house: &House) -> io::Result<UnixStream> {
 }
 
 /// The head of an answer in small letters, and its body.
-fn asked(house: &House, method: &str, path: &str) -> (String, String) {
+pub(super) fn asked(house: &House, method: &str, path: &str) -> (String, String) {
     let mut stream = socket(house).unwrap();
     write!(stream, "{method} {path} HTTP/1.1\r\nhost: claimwatch\r\nconnection: close\r\n\r\n").unwrap();
     let answer = io::read_to_string(stream).unwrap();
