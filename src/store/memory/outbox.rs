@@ -39,7 +39,8 @@ struct Row {
 
 impl Queue {
     fn push(&mut self, seq: u64, stream: &str) {
-        self.last_sink_seq += 1;
+        // One that gets everything counts by `seq`.
+        self.last_sink_seq += u64::from(self.place.is_some());
         let row = Row {
             stream: stream.to_owned(),
             sink_seq: self.last_sink_seq,
