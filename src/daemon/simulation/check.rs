@@ -17,7 +17,8 @@ pub(super) struct Outcome<'a> {
     pub(super) log: &'a str,
     pub(super) got: [&'a [Got]; 2],
     pub(super) given: &'a [Given],
-    pub(super) overdrawn: u32,
+    /// What the service complains of.
+    pub(super) complaints: &'a [String],
     /// When the run ended, milliseconds.
     pub(super) ended: u64,
 }
@@ -78,9 +79,11 @@ pub(super) fn check(outcome: &Outcome<'_>) -> Result<(), String> {
     for (place, got) in outcome.got.iter().enumerate() {
         webhook(&events, place, got, outcome.plan)?;
     }
-    if outcome.overdrawn > 0 {
-        return Err(format!("{} calls beyond the quota", outcome.overdrawn));
+    if let Some(complaint) = outcome.complaints.first() {
+        return Err(complaint.clone());
     }
+    faults(&events, outcome.plan)?;
+    edits(&events)?;
     truth(&events, outcome.plan, outcome.ended)
 }
 
@@ -290,6 +293,35 @@ fn noticed(events: &Events, plan: &Plan) -> Result<(), String> {
             - i64::try_from(*at).unwrap_or_default();
         if !(0..NOTICED_WITHIN_MS).contains(&after) {
             return Err(format!("noticed after {after} ms: {line}"));
+        }
+    }
+    Ok(())
+}
+
+/// Neither the quota nor an outage is ever an order's own fault.
+fn faults(events: &Events, plan: &Plan) -> Result<(), String> {
+    if plan.rates.truncated > 0.0 || plan.rates.forbidden > 0.0 {
+        return Ok(());
+    }
+    match events.iter().find(|(_, event)| text(event, "event") == "order.blocked") {
+        None => Ok(()),
+        Some((line, _)) => Err(format!("it was not the order's fault: {line}")),
+    }
+}
+
+/// What somebody else changed of an order stays, until lists change.
+fn edits(events: &Events) -> Result<(), String> {
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    for (line, event) in events {
+        if text(event, "event") == "config.applied" {
+            last.clear();
+        }
+        let order = text(event, "order_id");
+        if !order.is_empty() {
+            let edit = text(event, "label").strip_prefix("edit ").and_then(|n| n.parse().ok()).unwrap_or(0);
+            if last.insert(order, edit).is_some_and(|before| before > edit) {
+                return Err(format!("an edit was overwritten: {line}"));
+            }
         }
     }
     Ok(())

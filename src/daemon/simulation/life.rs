@@ -8,6 +8,8 @@ use tokio::sync::Notify;
 /// A life.
 #[derive(Debug)]
 pub(super) struct Life {
+    /// Which one it is.
+    pub(super) number: u64,
     /// Steps until the end; 0: it does not end by steps.
     left: AtomicU32,
     over: AtomicBool,
@@ -15,8 +17,8 @@ pub(super) struct Life {
 }
 
 impl Life {
-    pub(super) fn of(steps: u32) -> Self {
-        Self { left: AtomicU32::new(steps), over: AtomicBool::new(false), ended: Notify::new() }
+    pub(super) fn of(steps: u32, number: u64) -> Self {
+        Self { number, left: AtomicU32::new(steps), over: AtomicBool::new(false), ended: Notify::new() }
     }
 
     /// A step towards the outside: what was before it has happened, what is after it has not.

@@ -50,6 +50,8 @@ pub(super) struct Trouble {
     clock: Arc<TestClock>,
     rates: Rates,
     quiet_at: u64,
+    /// How often somebody else changed an order.
+    edits: AtomicU64,
 }
 
 impl Trouble {
@@ -137,8 +139,12 @@ impl Run {
         let folder = tempfile::tempdir().unwrap();
         write_config(folder.path());
         let clock = Arc::new(TestClock::at(Timestamp::from_millis(START)));
-        let trouble =
-            Arc::new(Trouble { clock: Arc::clone(&clock), rates: plan.rates, quiet_at: plan.quiet_at });
+        let trouble = Arc::new(Trouble {
+            clock: Arc::clone(&clock),
+            rates: plan.rates,
+            quiet_at: plan.quiet_at,
+            edits: AtomicU64::new(0),
+        });
         Self {
             world: Arc::new(World::new(plan.clone(), Arc::clone(&trouble))),
             random: Mutex::new(Random(plan.seed ^ 0xfeed)),
@@ -216,7 +222,7 @@ impl Run {
         let now = self.trouble.now_ms();
         let most = if self.trouble.is_quiet() { 0 } else { self.plan.kill_after_steps };
         let steps = if most == 0 { 0 } else { 1 + lock(&self.random).below(most) };
-        let life = Arc::new(Life::of(steps));
+        let life = Arc::new(Life::of(steps, self.seed()));
         let loaded = self.load();
         let config = loaded.config.clone().unwrap_or_else(|| unreachable!("checked by `load`"));
         let setup = Setup { loaded, once: false, deadline: None, accept_removal: true, control: None };
@@ -318,7 +324,7 @@ impl Run {
             log: &log,
             got: [&first, &second],
             given: &lock(&self.world.given),
-            overdrawn: *lock(&self.world.overdrawn),
+            complaints: &lock(&self.world.complaints),
             ended: self.trouble.now_ms(),
         })
     }

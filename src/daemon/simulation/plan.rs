@@ -80,6 +80,8 @@ pub(super) struct Rates {
     pub(super) store_after: f64,
     pub(super) store_slow: f64,
     pub(super) sink: f64,
+    /// Somebody else changes an order that was just read.
+    pub(super) edited: f64,
 }
 
 /// How a webhook's receiver behaves while things go wrong.
@@ -187,6 +189,7 @@ fn rates(r: &mut Random) -> Rates {
         store_after: part(0.1),
         store_slow: part(0.5),
         sink: part(0.5),
+        edited: part(0.2),
     }
 }
 

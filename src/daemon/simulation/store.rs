@@ -1,5 +1,6 @@
 //! A store in which calls fail before they did anything or after they did it all, take their time, and are cut off.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use crate::core::random::Random;
 use crate::core::scope::ScopeMemory;
 use crate::core::state::Order;
 use crate::core::time::Timestamp;
+use crate::core::watchlist;
 use crate::store::outbox::{
     Delivery, DeliveryStatus, Outbox, Registration, Requeue, Settlement, SinkStatus, Stands, Waiting,
 };
-use crate::store::{Batch, Committed, Pruned, Pruning, Scheduled, Store, StoreError};
+use crate::store::{Batch, Change, Committed, Pruned, Pruning, Scheduled, Store, StoreError};
 
 /// A store that one life of the daemon sees.
 pub(super) struct Faulty<S> {
@@ -62,6 +64,22 @@ impl<S> Faulty<S> {
     }
 }
 
+impl<S: Store> Faulty<S> {
+    /// Somebody else changes an order that the daemon has just read: what it makes of that is outdated.
+    async fn edit(&self, order: &Order) -> Result<(), StoreError> {
+        let number = self.trouble.edits.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut watch = order.watch.clone();
+        watch.declared.label = Some(format!("edit {number}"));
+        if let Some(step) =
+            watchlist::track(Some(order), watch, self.trouble.wall()).filter(|_| order.tracked)
+        {
+            let change = Change { was: order.generation, order: step.order, records: Vec::new() };
+            self.held(self.inner.commit(Batch { changes: vec![change], ..Batch::default() })).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Does work that goes on outside of virtual time: while a blocking task runs, that stands still.
 pub(super) async fn hold_time<T>(work: impl Future<Output = T>) -> T {
     let (release, held) = std::sync::mpsc::channel::<()>();
@@ -77,7 +95,13 @@ impl<S: Store> Store for Faulty<S> {
         self.call(self.inner.commit(batch)).await
     }
     async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
-        self.call(self.inner.load(streams)).await
+        let orders = self.call(self.inner.load(streams)).await?;
+        for order in &orders {
+            if self.chance(self.trouble.rates().edited) {
+                self.edit(order).await?;
+            }
+        }
+        Ok(orders)
     }
     async fn schedule(&self, after: Option<Stream>, limit: u32) -> Result<Vec<Scheduled>, StoreError> {
         self.held(self.inner.schedule(after, limit)).await

@@ -36,6 +36,17 @@ pub(super) struct Given {
     pub(super) truth: Truth,
 }
 
+/// How long the daemon may take to hear an answer, milliseconds.
+const HEARD_WITHIN: u64 = 20;
+
+/// A 429 that a life of the daemon was told.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    life: u64,
+    told: u64,
+    until: u64,
+}
+
 /// The tokens that are left, and since when.
 type Bucket = (f64, u64);
 
@@ -45,9 +56,10 @@ pub(super) struct World {
     pub(super) random: Mutex<Random>,
     pub(super) given: Mutex<Vec<Given>>,
     buckets: Mutex<BTreeMap<String, Bucket>>,
-    /// Calls beyond the quota.
-    pub(super) overdrawn: Mutex<u32>,
-    pub(super) calls: Mutex<u32>,
+    /// Until when a life of the daemon was asked to leave a scope alone.
+    held: Mutex<BTreeMap<String, Held>>,
+    /// What the service complains of: calls beyond the quota, and calls in spite of a 429.
+    pub(super) complaints: Mutex<Vec<String>>,
 }
 
 /// The world as one life of the daemon sees it.
@@ -65,8 +77,8 @@ impl World {
             random,
             given: Mutex::default(),
             buckets: Mutex::default(),
-            overdrawn: Mutex::default(),
-            calls: Mutex::default(),
+            held: Mutex::default(),
+            complaints: Mutex::default(),
         }
     }
 
@@ -149,16 +161,18 @@ impl World {
         let rates = self.trouble.rates();
         let unanswered = |outage| Observation::Unavailable { outage, retry_after: None };
         let sent = self.trouble.now_ms();
+        let scope = format!("{provider} {account}");
+        self.complain_of_haste(&scope, life, sent);
         if self.plan.outages.iter().any(|(from, to)| (*from..*to).contains(&sent)) {
             tokio::time::sleep(Duration::from_millis(200)).await;
             return Err(unanswered(Outage::Connection("refused".to_owned())));
         }
         tokio::time::sleep(Duration::from_millis(20 + self.below(60))).await;
-        *lock(&self.calls) += 1;
         let now = self.trouble.now_ms();
         let admitted = self.admits(provider, account, now);
         if !admitted {
-            *lock(&self.overdrawn) += 1;
+            lock(&self.complaints)
+                .push(format!("a call beyond the quota of {provider} {account} at {now} ms"));
         }
         // A stale read is a replica that is behind.
         let lag = if self.chance(rates.stale) { self.below(20_000) } else { 0 };
@@ -172,7 +186,30 @@ impl World {
         tokio::time::sleep(Duration::from_millis(back)).await;
         life.step().await;
         let throttled = !admitted || self.chance(rates.throttled);
-        Ok(self.answered(provider, described, throttled))
+        let (reply, given) = self.answered(provider, described, throttled);
+        if reply.status == 429 {
+            let asked = reply.headers.get("retry-after").and_then(|seconds| seconds.parse().ok());
+            let told = self.trouble.now_ms();
+            let until = told + asked.unwrap_or(1).max(1) * S;
+            lock(&self.held).insert(scope, Held { life: life.number, told, until });
+        }
+        Ok((reply, given))
+    }
+
+    /// A scope that said 429 is left alone. Where the store is slow, a look may be on its way already.
+    fn complain_of_haste(&self, scope: &str, life: &Life, now: u64) {
+        let rates = self.plan.rates;
+        if rates.store_slow > 0.0 || rates.store_before > 0.0 || rates.store_after > 0.0 {
+            return;
+        }
+        let held = lock(&self.held).get(scope).copied().filter(|held| held.life == life.number);
+        if let Some(Held { told, until, .. }) = held
+            && (told + HEARD_WITHIN..until).contains(&now)
+        {
+            let complaint =
+                format!("{scope} was asked at {now} ms, and had said at {told} to wait until {until}");
+            lock(&self.complaints).push(complaint);
+        }
     }
 
     fn answered(
@@ -189,6 +226,9 @@ impl World {
         let mut headers: Vec<(&str, String)> = Vec::new();
         let none = |status: u16, code: &'static str| (status, Some(code), json!({}), Vec::new());
         let (status, code, body, given) = if throttled {
+            if self.chance(0.3) {
+                headers.push(("retry-after", self.below(90).to_string()));
+            }
             none(429, throttling)
         } else if self.chance(rates.unavailable) {
             if self.chance(0.3) {
