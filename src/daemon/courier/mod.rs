@@ -9,6 +9,9 @@
 //! At least once, in order per stream. A post whose answer was not written is sent again after a crash, with the same id.
 //! What is read at once is bounded, however long the backlog.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
