@@ -18,11 +18,6 @@ impl Random {
         f64::from(u32::try_from(self.next() >> 32).unwrap()) / 4_294_967_296.0
     }
 
-    /// True in that part of the calls.
-    pub(crate) fn chance(&mut self, part: f64) -> bool {
-        self.part() < part
-    }
-
     /// In `0..most`.
     pub(crate) fn below(&mut self, most: u32) -> u32 {
         u32::try_from(self.next() % u64::from(most)).unwrap()

@@ -11,9 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::super::event::{SinkCondition, SinkEvent};
+use super::super::time::{Now, Tick};
 use super::{IN_FLIGHT_MOST, Posted, SinkMemory};
-use crate::core::event::{SinkCondition, SinkEvent};
-use crate::core::time::{Now, Tick};
 
 /// The wait after a first failure, doubled with each further one
 const WAIT_FIRST: Duration = Duration::from_secs(5);
@@ -312,8 +312,8 @@ fn wait(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::time::Timestamp;
     use super::*;
-    use crate::core::time::Timestamp;
 
     fn now(seconds: u64) -> Now {
         let passed = Duration::from_secs(seconds);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::event::Level;
-use crate::core::record::Record;
+use super::super::event::Level;
+use super::super::record::Record;
 
 /// The heartbeat goes to webhooks that name it, and to no other: a pager is no place for it.
 const HEARTBEAT: &str = "heartbeat";

@@ -2,6 +2,18 @@
 
 use crate::core::random::Random;
 
+/// What happens now and then.
+pub(super) trait Chance {
+    /// True in that part of the calls.
+    fn chance(&mut self, part: f64) -> bool;
+}
+
+impl Chance for Random {
+    fn chance(&mut self, part: f64) -> bool {
+        self.part() < part
+    }
+}
+
 /// Milliseconds in a second.
 pub(super) const S: u64 = 1000;
 /// Milliseconds in a minute.

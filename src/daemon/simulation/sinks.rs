@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Trouble;
 use super::life::Life;
-use super::plan::Receiver;
+use super::plan::{Chance as _, Receiver};
 use crate::core::delivery::Posted;
 use crate::core::random::Random;
 use crate::sink::{Line, Parcel, Post, Sink, SinkError};

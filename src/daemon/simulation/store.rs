@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Trouble;
 use super::life::Life;
+use super::plan::Chance as _;
 use crate::core::delivery::SinkMemory;
 use crate::core::event::ScopeKey;
 use crate::core::order::{OrderKey, Stream};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::life::Life;
-use super::plan::{self, ChimeOrder, MIN, Number, Plan, S, Truth};
+use super::plan::{self, Chance as _, ChimeOrder, MIN, Number, Plan, S, Truth};
 use super::sinks::lock;
 use super::{START, Trouble};
 use crate::aws::Reply;
