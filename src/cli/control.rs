@@ -1,6 +1,7 @@
 //! Asking the running daemon over its control socket.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,10 +44,13 @@ fn beside_the_store(config: &Config) -> PathBuf {
 
 /// Why the daemon gave no answer.
 #[derive(Debug, thiserror::Error)]
-#[error("no daemon answers at {}: {cause}", tried.join(" or "))]
-pub(super) struct NoAnswer {
-    tried: Vec<String>,
-    cause: String,
+pub(super) enum NoAnswer {
+    /// Nobody answers.
+    #[error("no daemon answers at {}: {cause}", tried.join(" or "))]
+    Nobody { tried: Vec<String>, cause: String },
+    /// There is a daemon, and this user may not ask it.
+    #[error("this user may not ask the daemon at {place}: do it as the daemon's user, or as root")]
+    NotAllowed { place: String },
 }
 
 /// Asks for something to be done. Gives the answer's status and body.
@@ -76,12 +80,16 @@ async fn exchange(config: &Config, method: Method, path: &str) -> Result<(Status
             Ok(stream) => {
                 let asked = tokio::time::timeout(PATIENCE, ask(stream, method, path)).await;
                 let asked = asked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-                return asked.map_err(|cause| NoAnswer { tried: vec![place.display().to_string()], cause });
+                return asked
+                    .map_err(|cause| NoAnswer::Nobody { tried: vec![place.display().to_string()], cause });
+            }
+            Err(refused) if refused.kind() == ErrorKind::PermissionDenied => {
+                return Err(NoAnswer::NotAllowed { place: place.display().to_string() });
             }
             Err(refused) => cause = refused.to_string(),
         }
     }
-    Err(NoAnswer { tried: tried(), cause })
+    Err(NoAnswer::Nobody { tried: tried(), cause })
 }
 
 async fn ask(stream: UnixStream, method: Method, path: &str) -> Result<(StatusCode, Bytes), String> {

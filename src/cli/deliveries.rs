@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::control::NoAnswer;
 use super::requeue::encoded;
 use super::{ConfigArg, complain, control, load, say};
 use crate::clock::SystemClock;
@@ -22,6 +23,8 @@ use crate::store::sqlite::Peek;
 const NAME_WIDTH: usize = 20;
 /// Columns of an event's name: the longest there is.
 const EVENT_WIDTH: usize = 20;
+/// Columns of what an event is about: a phone number with its sign.
+const ABOUT_WIDTH: usize = 16;
 /// Characters that are shown of what a sink said; `--json` has all that is kept.
 const SAID_MOST: usize = 200;
 
@@ -86,7 +89,11 @@ fn told<T: Serialize>(
 
 /// What the daemon says; `None`: there is none.
 async fn asked<T: DeserializeOwned>(config: &Config, path: &str) -> Result<Option<T>, Refused> {
-    let Ok((status, body)) = control::get(config, path).await else { return Ok(None) };
+    let (status, body) = match control::get(config, path).await {
+        Ok(answered) => answered,
+        Err(NoAnswer::Nobody { .. }) => return Ok(None),
+        Err(refused @ NoAnswer::NotAllowed { .. }) => return Err((exit::UNAVAILABLE, refused.to_string())),
+    };
     if !status.is_success() {
         let told = serde_json::from_slice::<Value>(&body).unwrap_or_default();
         let why =
@@ -157,13 +164,32 @@ fn render_page(page: &Page) -> String {
     if page.deliveries.is_empty() {
         return format!("{sink}: nothing is {state}\n");
     }
-    let mut text = format!("{:>9}  {:24} {:EVENT_WIDTH$} {:>5}  ID\n", "SEQ", "TIME", "EVENT", "TRIES");
+    let mut text = format!(
+        "{:>9}  {:24} {:EVENT_WIDTH$} {:ABOUT_WIDTH$} {:>6}  ID\n",
+        "SEQ", "TIME", "EVENT", "ABOUT", "FAILED"
+    );
     for delivery in &page.deliveries {
-        let DeliveryStatus { seq, id, event, time, attempts, last_error, updated_at, sink: _, stands: _ } =
-            delivery;
+        let DeliveryStatus {
+            seq,
+            id,
+            event,
+            about,
+            time,
+            attempts,
+            last_error,
+            updated_at,
+            sink: _,
+            stands: _,
+        } = delivery;
+        let about = about.as_deref().unwrap_or_default();
         let time = time.map_or_else(String::new, |at| at.to_string());
-        let _ =
-            writeln!(text, "{seq:>9}  {time:24} {:EVENT_WIDTH$} {attempts:>5}  {}", plain(event), plain(id));
+        let _ = writeln!(
+            text,
+            "{seq:>9}  {time:24} {:EVENT_WIDTH$} {:ABOUT_WIDTH$} {attempts:>6}  {}",
+            plain(event),
+            plain(about),
+            plain(id)
+        );
         if let Some(error) = last_error {
             let at = updated_at.map_or_else(String::new, |at| format!(" at {at}"));
             let _ = writeln!(text, "{:11}it said{at}: {}", "", plain(error));

@@ -86,9 +86,12 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         say(&json!({ "sink": args.sink, "requeued": requeued, "next": Value::Null }).to_string());
     } else {
         say(&match requeued {
-            0 => format!("{}: nothing to send again; if it was disabled, it is tried again", args.sink),
-            1 => format!("{}: 1 event is sent again", args.sink),
-            many => format!("{}: {many} events are sent again", args.sink),
+            0 => format!(
+                "{}: nothing was put back in its queue; one that was disabled is tried again",
+                args.sink
+            ),
+            1 => format!("{}: 1 event is in its queue (again)", args.sink),
+            many => format!("{}: {many} events are in its queue (again)", args.sink),
         });
     }
     exit::OK

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::core::{delivery, event};
+
 use super::problem::{Fault, Notes};
 use super::section::Section;
 use super::text::Span;
@@ -88,6 +90,14 @@ fn webhook(
         notes.error(span, Fault::new("secret_files takes one file, or two while the secret is rotated"));
     }
     let events = section.read_all("events", notes, pattern).unwrap_or_default();
+    for pattern in &events {
+        if !event::NAMES.iter().any(|name| delivery::matches(&pattern.value, name)) {
+            let fault =
+                Fault::new(format!("no event has a name like {:?}: it chooses nothing", pattern.value))
+                    .help("docs/events.md has all names");
+            notes.warning(pattern.span, fault);
+        }
+    }
     let lists = section.read_all("lists", notes, list_name).unwrap_or_default();
     let labels = labels(section.table("labels"), notes);
     let level = |text: &str| word(text, &[("info", "info"), ("warn", "warn"), ("error", "error")]);

@@ -9,6 +9,43 @@ use super::state::Cause;
 use super::time::Timestamp;
 use super::window::{Window, WindowBasis};
 
+/// The names of all events.
+pub const NAMES: &[&str] = &[
+    "config.applied",
+    "config.rejected",
+    "daemon.started",
+    "daemon.stopped",
+    "delivery.dead",
+    "heartbeat",
+    "number.claimed",
+    "number.failed",
+    "number.in_progress",
+    "number.released",
+    "order.attention",
+    "order.blocked",
+    "order.completed",
+    "order.not_found",
+    "order.stalled",
+    "order.status_changed",
+    "order.tracked",
+    "order.unrecognized",
+    "order.untracked",
+    "scope.caught_up",
+    "scope.denied",
+    "scope.overloaded",
+    "scope.recovered",
+    "scope.suspect",
+    "scope.throttled",
+    "scope.unavailable",
+    "sink.disabled",
+    "sink.failing",
+    "sink.recovered",
+    "window.closed",
+    "window.closing",
+    "window.opened",
+    "window.resolved",
+];
+
 /// How loud an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {

@@ -223,7 +223,14 @@ impl<S: Store + Outbox> Daemon<S> {
             everything.map(|name| Registration { name: name.to_owned(), takes: Takes::Everything });
         let sinks: Vec<Registration> =
             everything.chain(self.config.events.webhooks.iter().map(registration)).collect();
-        self.store.register_sinks(&sinks).await.map_err(DaemonError::Store)
+        for (sink, waiting) in self.store.register_sinks(&sinks).await.map_err(DaemonError::Store)? {
+            tracing::warn!(
+                sink,
+                waiting,
+                "the sink is not configured any more: what waited for it is dropped; if it comes back, `claimwatch requeue NAME --from TIME` gives it that"
+            );
+        }
+        Ok(())
     }
 
     async fn apply_lists(&self, now: Now) -> Result<(), DaemonError> {

@@ -186,6 +186,8 @@ pub struct DeliveryStatus {
     pub id: String,
     /// The event's name.
     pub event: String,
+    /// The number that it is about, else the order, else the account.
+    pub about: Option<String>,
     /// When the event was recorded.
     pub time: Option<Timestamp>,
     /// Where it stands.
@@ -209,9 +211,12 @@ pub trait Outbox: Send + Sync + 'static {
     fn store_id(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// The sinks that events go to from here on. One that is new starts with the next event; deliveries of one that is
-    /// gone are dropped. One that kept its name and changed what it wants keeps what it has not got; but one that gets
+    /// gone are dropped, and told: the sink, and how many waited. One that kept its name and changed what it wants keeps what it has not got; but one that gets
     /// everything and one that chooses are two sinks, whatever they are called.
-    fn register_sinks(&self, sinks: &[Registration]) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn register_sinks(
+        &self,
+        sinks: &[Registration],
+    ) -> impl Future<Output = Result<Vec<(String, u64)>, StoreError>> + Send;
 
     /// The oldest events that a sink has not got, by `seq`.
     fn pending(

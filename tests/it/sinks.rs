@@ -424,7 +424,7 @@ mod relaying {
         async fn store_id(&self) -> Result<u64, StoreError> {
             self.inner.store_id().await
         }
-        async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
+        async fn register_sinks(&self, sinks: &[Registration]) -> Result<Vec<(String, u64)>, StoreError> {
             self.inner.register_sinks(sinks).await
         }
         async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {

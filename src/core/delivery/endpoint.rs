@@ -32,7 +32,7 @@ const STRIKES_DEAD: u32 = 12;
 /// so many for a refusal (three refusals kill),
 const STRIKES_REFUSED: u32 = 4;
 /// and so many for an outage that only this event meets (an overloaded receiver fails now and then, and is not to lose
-/// events by it).
+/// events by it), and for a refusal where everything is refused.
 const STRIKES_ALONE: u32 = 1;
 /// Streams that wait by themselves; with more of them nothing new is sent until some are done with.
 const RESTING_MOST: usize = 1000;
@@ -197,11 +197,13 @@ impl Endpoint {
                 if self.refused.len() < REFUSED_IN_A_ROW {
                     self.refused.insert(flight.seq);
                 }
-                if self.refused.len() >= REFUSED_IN_A_ROW {
-                    self.fail(&flight, reason, None, now, told);
-                    self.remember(stream, now.tick);
+                if self.refused.len() < REFUSED_IN_A_ROW {
+                    return Some(self.strike(stream, flight.strikes + STRIKES_REFUSED, now.tick));
                 }
-                self.strike(stream, flight.strikes + STRIKES_REFUSED, now.tick)
+                // A wrong secret, most likely: nothing is to die of that while somebody gets up to mend it.
+                self.fail(&flight, reason, None, now, told);
+                self.remember(stream, now.tick);
+                self.strike(stream, flight.strikes + STRIKES_ALONE, now.tick)
             }
             Posted::Busy { reason, retry_after } => {
                 self.fail(&flight, reason, *retry_after, now, told);
@@ -437,6 +439,7 @@ mod tests {
         }
         sent.post("c", &refused(), 0);
         assert_eq!((sent.room(4), sent.room(5)), (0, 1));
+        assert_eq!(sent.strikes, BTreeMap::from([("a".into(), 4), ("b".into(), 4), ("c".into(), 1)]));
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Filter {
 }
 
 /// Whether a pattern, in which `*` stands for any characters, is the whole of a name.
-fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else { return false };

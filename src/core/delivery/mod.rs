@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use endpoint::{Endpoint, Ready, Verdict};
-pub use filter::Filter;
+pub use filter::{Filter, matches};
 
 use super::time::Timestamp;
 

@@ -326,6 +326,9 @@ fn edits(events: &Events) -> Result<(), String> {
         }
         let order = text(event, "order_id");
         if !order.is_empty() {
+            if text(event, "event") == "order.tracked" {
+                last.remove(order);
+            }
             let edit = text(event, "label").strip_prefix("edit ").and_then(|n| n.parse().ok()).unwrap_or(0);
             if last.insert(order, edit).is_some_and(|before| before > edit) {
                 return Err(format!("an edit was overwritten: {line}"));

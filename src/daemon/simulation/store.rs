@@ -131,7 +131,7 @@ impl<S: Store> Store for Faulty<S> {
 }
 
 impl<S: Outbox> Outbox for Faulty<S> {
-    async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
+    async fn register_sinks(&self, sinks: &[Registration]) -> Result<Vec<(String, u64)>, StoreError> {
         self.held(self.inner.register_sinks(sinks)).await
     }
     async fn store_id(&self) -> Result<u64, StoreError> {

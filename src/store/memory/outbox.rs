@@ -184,7 +184,7 @@ impl Outbox for MemoryStore {
         Ok(STORE_ID)
     }
 
-    async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
+    async fn register_sinks(&self, sinks: &[Registration]) -> Result<Vec<(String, u64)>, StoreError> {
         let mut inner = self.inner();
         let inner = &mut *inner;
         inner.registered = sinks.to_vec();
@@ -193,8 +193,13 @@ impl Outbox for MemoryStore {
             sinks.iter().any(|sink| sink.name == name && sink.takes.is_chosen() == chooses)
         };
         let gone = inner.sinks.extract_if(.., |name, queue| !stays(name, queue));
-        let counters = gone.map(|(name, queue)| (name, (queue.memory.generation, queue.last_sink_seq)));
-        inner.gone.extend(counters);
+        let mut dropped = Vec::new();
+        for (name, queue) in gone {
+            let waiting = queue.standing(Stands::Pending).count() as u64;
+            inner.gone.insert(name.clone(), (queue.memory.generation, queue.last_sink_seq));
+            dropped.push((name, waiting));
+        }
+        dropped.retain(|(_, waiting)| *waiting > 0);
         for sink in sinks {
             let place = match &sink.takes {
                 Takes::Everything => None,
@@ -212,7 +217,7 @@ impl Outbox for MemoryStore {
                 queue.place = place;
             }
         }
-        Ok(())
+        Ok(dropped)
     }
 
     async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
@@ -315,6 +320,7 @@ impl Outbox for MemoryStore {
                 seq: *seq,
                 id: record.id,
                 event: record.event,
+                about: record.number.or(record.order_id).or(record.account),
                 time: record.time,
                 stands,
                 attempts: row.attempts,

@@ -99,6 +99,12 @@ pub(super) const STATEMENTS: &[&str] = &[
     AGAIN,
 ];
 
+/// Sinks that go while something waits for them.
+const GONE: &str = "
+    SELECT name, (SELECT count(*) FROM deliveries WHERE sink = name AND state = 'pending') AS waiting FROM sinks
+    WHERE waiting > 0
+      AND (name, chooses) NOT IN (SELECT value ->> '$.name', value ->> '$.chooses' FROM json_each(?1))";
+
 /// A sink that goes leaves its counters behind; its deliveries go with it.
 const UNREGISTER: &str = "
     INSERT INTO sink_generations (name, generation, last_sink_seq)
@@ -192,16 +198,17 @@ impl Outbox for SqliteStore {
         unsigned(&row, "value")
     }
 
-    async fn register_sinks(&self, sinks: &[Registration]) -> Result<(), StoreError> {
+    async fn register_sinks(&self, sinks: &[Registration]) -> Result<Vec<(String, u64)>, StoreError> {
         let rows: Vec<SinkRow<'_>> = sinks.iter().map(SinkRow::new).collect();
         let rows = as_json(&rows)?;
         let mut writing = self.writer.begin().await?;
+        let gone = sqlx::query(GONE).bind(&rows).fetch_all(writing.conn()).await.map_err(error::in_use)?;
         for sql in [UNREGISTER, DROP, REGISTER] {
             sqlx::query(sql).bind(&rows).execute(writing.conn()).await.map_err(error::in_use)?;
         }
         writing.commit().await?;
         self.set_registered(sinks.to_vec());
-        Ok(())
+        gone.iter().map(|row| Ok((get(row, "name")?, unsigned(row, "waiting")?))).collect()
     }
 
     async fn pending(&self, sink: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {

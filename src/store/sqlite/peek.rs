@@ -27,7 +27,8 @@ const OLDEST: &str = "
 macro_rules! deliveries {
     ($state:literal) => {
         concat!(
-            "SELECT deliveries.seq, events.id, events.event, events.time, deliveries.attempts, deliveries.last_error,
+            "SELECT deliveries.seq, events.id, events.event, events.time,
+                coalesce(events.record ->> '$.number', events.record ->> '$.order_id', events.record ->> '$.account') AS about, deliveries.attempts, deliveries.last_error,
                 deliveries.updated_at
             FROM deliveries CROSS JOIN events ON events.seq = deliveries.seq
             WHERE deliveries.sink = ?1 AND deliveries.state = '",
@@ -151,6 +152,7 @@ pub(super) async fn deliveries(
                 seq: unsigned(row, "seq")?,
                 id: get(row, "id")?,
                 event: get(row, "event")?,
+                about: get(row, "about")?,
                 time: event_time(row)?,
                 stands,
                 attempts: get(row, "attempts")?,

@@ -168,12 +168,12 @@ fn what_is_dead_goes_back_into_the_queue() {
     let (waiting, dead) = counts(&house);
     assert_eq!((waiting, dead), (1, 2));
     let again = claimwatch(&house, &["requeue", "on call", "--event", &id]);
-    assert_eq!((again.code, again.stdout.as_str()), (Some(0), "on call: 1 event is sent again\n"));
+    assert_eq!((again.code, again.stdout.as_str()), (Some(0), "on call: 1 event is in its queue (again)\n"));
     assert_eq!(counts(&house), (2, 1));
     assert_eq!(json(&house, &["requeue", "on call"])["requeued"], 1);
     assert_eq!(counts(&house), (3, 0));
     let none = claimwatch(&house, &["requeue", "on call"]);
-    assert!(none.stdout.starts_with("on call: nothing to send again"), "{}", none.stdout);
+    assert!(none.stdout.starts_with("on call: nothing was put back"), "{}", none.stdout);
     assert_eq!(
         json(&house, &["requeue", "on call", "--seq", "1"])["requeued"],
         1,
