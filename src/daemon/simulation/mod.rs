@@ -308,7 +308,9 @@ impl Run {
                 continue;
             }
             let blocked = lock(&self.outside.file).contains("\"event\":\"order.blocked\"");
-            let patience = if blocked { PATIENCE_BLOCKED } else { PATIENCE };
+            // Where it refuses all that is left, an event is dead after twelve tries, each forty seconds after the one before.
+            let picky = self.plan.receivers.contains(&Receiver::Picky);
+            let patience = if blocked || picky { PATIENCE_BLOCKED } else { PATIENCE };
             if now > self.plan.quiet_at + patience || self.verdict().is_ok() {
                 return;
             }
