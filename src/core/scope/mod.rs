@@ -28,7 +28,7 @@ const THROTTLED_FOR: Duration = Duration::from_mins(5);
 const DENIED_PROBE: Duration = Duration::from_mins(5);
 /// Orders in a row that fail alike, after which it is not the orders' fault.
 const ALIKE: usize = 3;
-/// A remembered hold is at most this far away, whatever a clock that stepped back makes of it.
+/// A remembered hold is at most this far away, whatever was written.
 const HOLD_MOST: Duration = Duration::from_hours(1);
 /// Looks in flight are bounded by what the rate allows in this time,
 const IN_FLIGHT_SPAN_S: f64 = 2.0;
@@ -149,9 +149,11 @@ impl Scope {
         self.generation = memory.generation;
         self.throttled =
             memory.throttled.map(|spell| Spell { since: spell.since, last: spell.last.min(now.wall) });
-        let hold = memory.hold_until.map_or(Duration::ZERO, |until| until.since(now.wall).min(HOLD_MOST));
+        // A clock that is behind what was written has stepped back: what was left then is left now.
+        let then = memory.written_at.map_or(now.wall, |written| written.max(now.wall));
+        let hold = memory.hold_until.map_or(Duration::ZERO, |until| until.since(then).min(HOLD_MOST));
         let hold_until = if hold.is_zero() { Tick::ZERO } else { now.tick.plus(hold) };
-        let arrival = |at: Timestamp| now.tick.plus(at.since(now.wall));
+        let arrival = |at: Timestamp| now.tick.plus(at.since(then));
         self.limiter.resume(memory.rate, arrival(memory.arrival_at), hold_until, now.tick);
         self.limiter.recall(memory.learned);
         if let (Some(lists), Some(bucket)) = (&mut self.lists, memory.lists) {
@@ -170,6 +172,7 @@ impl Scope {
     pub fn memory(&self, now: Now) -> ScopeMemory {
         let wall = |tick: Tick| now.wall.plus(tick.since(now.tick));
         ScopeMemory {
+            written_at: Some(now.wall),
             generation: self.generation,
             rate: self.limiter.rate(),
             learned: self.limiter.learned(),
@@ -503,6 +506,8 @@ pub(super) fn recovered(condition: Condition, since: Timestamp, now: Now) -> Sco
 /// What is remembered of a scope.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScopeMemory {
+    /// When this was written; `None`: by a version that did not say.
+    pub written_at: Option<Timestamp>,
     /// Rises by one with each event of the scope.
     pub generation: u64,
     /// The learned rate, looks a second.

@@ -311,7 +311,8 @@ impl Run {
             // Where it refuses all that is left, an event is dead after twelve tries, each forty seconds after the one before.
             let picky = self.plan.receivers.contains(&Receiver::Picky);
             let patience = if blocked || picky { PATIENCE_BLOCKED } else { PATIENCE };
-            if now > self.plan.quiet_at + patience || self.verdict().is_ok() {
+            // A window ends by the wall clock, which has all that it was set back to make up for.
+            if now > self.plan.quiet_at + patience + self.plan.set_back() || self.verdict().is_ok() {
                 return;
             }
         }

@@ -297,6 +297,15 @@ fn chime_order(r: &mut Random, n: u32, quiet_at: u64, watched_on: bool) -> Chime
 }
 
 impl Plan {
+    /// By how much the wall clock is set back in all, milliseconds.
+    pub(super) fn set_back(&self) -> u64 {
+        self.clock
+            .iter()
+            .filter(|(_, seconds)| *seconds < 0)
+            .map(|(_, seconds)| seconds.unsigned_abs() * S)
+            .sum()
+    }
+
     /// When something last changes in this world.
     pub(super) fn last_change(&self) -> u64 {
         let numbers = self.numbers.iter().flat_map(|number| &number.life);

@@ -288,6 +288,7 @@ async fn scopes_are_remembered<S: Store + Outbox>(store: S) {
         region: "eu-west-2".into(),
     };
     let memory = |generation| ScopeMemory {
+        written_at: Some(at(1)),
         generation,
         rate: 1.7,
         learned: Learned { clean_ms: 11_000 },
