@@ -29,17 +29,17 @@ pub fn apply(order: &Order, observation: &Observation, asked_at: Option<Timestam
             if shows_it_not_failed(observation) {
                 after.looked.not_failed_at = Some(now);
             }
-            after.looked.due_at =
-                if inquiry::is_wanted(after, now) { Some(now) } else { cadence::next_look(after, now) };
+            let due = if inquiry::is_wanted(after, now) { Some(now) } else { cadence::next_look(after, now) };
+            after.looked.decide(due, now);
         }
         Observation::Elsewhere(Elsewhere::Nobody | Elsewhere::Held { .. } | Elsewhere::Unknown { .. }) => {
             after.looked.elsewhere_at = Some(now);
-            after.looked.due_at = cadence::next_look(after, now);
+            after.looked.decide(cadence::next_look(after, now), now);
         }
         Observation::Unavailable { .. } | Observation::Denied { reach: Reach::Order, .. } => {
-            after.looked.due_at = cadence::next_look(after, now);
+            after.looked.decide(cadence::next_look(after, now), now);
         }
-        Observation::Malformed { .. } => after.looked.due_at = cadence::after_fault(after, now),
+        Observation::Malformed { .. } => after.looked.decide(cadence::after_fault(after, now), now),
         // Nobody's fault: the order keeps its place.
         Observation::Throttled { .. }
         | Observation::Denied { reach: Reach::Scope, .. }
@@ -64,7 +64,7 @@ fn dropped(
     let mut after = order.clone();
     match observation {
         Observation::Seen(Sighting::Chime(sighting)) if steps_back_in_list(order, sighting) => {
-            after.looked.due_at = Some(now);
+            after.looked.decide(Some(now), now);
             return Some(after);
         }
         Observation::Seen(_) | Observation::Missing { .. } | Observation::Elsewhere(_) => {}
@@ -80,7 +80,7 @@ fn dropped(
         return None;
     }
     if order.looked.due_at.is_some_and(|due| due <= now) {
-        after.looked.due_at = cadence::next_look(order, now);
+        after.looked.decide(cadence::next_look(order, now), now);
     }
     Some(after)
 }

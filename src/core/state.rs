@@ -38,7 +38,7 @@ impl Order {
             tracked: true,
             generation: 0,
             state,
-            looked: Looked { due_at: Some(now), ..Looked::default() },
+            looked: Looked { due_at: Some(now), decided_at: Some(now), ..Looked::default() },
             clock_in_doubt: false,
         }
     }
@@ -105,6 +105,8 @@ impl Order {
 pub struct Looked {
     /// When the next look is wanted; `None` is never.
     pub due_at: Option<Timestamp>,
+    /// When that was decided; `None`: by a version that did not say.
+    pub decided_at: Option<Timestamp>,
     /// When a time that matters comes though nobody looks: a mark, a window's end, a stall; `None` is never.
     pub wake_at: Option<Timestamp>,
     /// When the service last said something of this order: described it, or did not know it. An answer to a request from
@@ -123,6 +125,16 @@ pub struct Looked {
 }
 
 impl Looked {
+    /// Decides at `now` when the next look is wanted.
+    pub fn decide(&mut self, due_at: Option<Timestamp>, now: Timestamp) {
+        (self.due_at, self.decided_at) = (due_at, Some(now));
+    }
+
+    /// Whether the due time was decided by a clock that was ahead of `now`: then it says nothing.
+    pub fn is_from_ahead(&self, now: Timestamp) -> bool {
+        self.decided_at.or(self.answered_at).is_none_or(|decided| decided > now)
+    }
+
     /// When the look that an alert is to rest on is due, unless it was had: an answer came since.
     pub fn waits_ahead(&self) -> Option<Timestamp> {
         self.ahead.filter(|_| !self.had_ahead()).map(|ahead| ahead.at)

@@ -28,11 +28,12 @@ pub fn track(stored: Option<&Order>, watch: Watch, now: Timestamp) -> Option<Ste
     let asks_anew = !stored.tracked || stored.watch.declared.ask != watch.declared.ask;
     let mut order = Order { watch, tracked: true, generation: stored.generation + 1, ..stored.clone() };
     let events = if stored.tracked { Vec::new() } else { vec![OrderEvent::Tracked] };
-    order.looked.due_at = if asks_anew {
+    let due = if asks_anew {
         Some(now)
     } else {
         stored.looked.due_at.into_iter().chain(cadence::next_look(&order, now)).min()
     };
+    order.looked.decide(due, now);
     order.looked.wake_at = cadence::next_wake(&order, now);
     Some(Step { order, events })
 }

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use claimwatch::core::delivery::Filter;
 use claimwatch::core::order::Stream;
 use claimwatch::exit;
-use claimwatch::store::outbox::Outbox as _;
+use claimwatch::store::outbox::{Outbox as _, Registration, Takes};
 use claimwatch::store::sqlite::SqliteStore;
 use claimwatch::store::{Batch, Store as _};
 use sha2::{Digest as _, Sha256};
@@ -16,23 +17,51 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
 use crate::store_battery::made::{daemon_record, sinks};
 use crate::support::house::{House, list};
+use crate::support::receiver::{Receiver, SECRET};
 use crate::support::records::{check, of};
 use crate::support::sim::{Sim, WIDE, number, number_id, order};
 
 const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
 const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/stores");
 
-/// Every migration but the newest, with its SHA-256. Stores keep a checksum too: whoever edits one of these locks people
-/// out of their stores.
-const RELEASED: [(&str, &str); 1] =
-    [("0001_initial.sql", "cc0b67e413ab923274ea15760b36946a6b15c79b5c6427d3b5ebe5415413c07e")];
+/// A schema before the newest, and what its fixture holds.
+struct Released {
+    /// The migration that made it.
+    migration: &'static str,
+    /// Its SHA-256. Stores keep a checksum too: whoever edits one of these locks people out of their stores.
+    sha256: &'static str,
+    /// Events in the fixture, and those that its file and its log have.
+    events: u64,
+    in_file: u64,
+    in_log: u64,
+    /// The first events of streams that wait for its webhook.
+    for_webhook: usize,
+    daemon_generation: u64,
+}
+
+const RELEASED: [Released; 2] = [
+    Released {
+        migration: "0001_initial.sql",
+        sha256: "cc0b67e413ab923274ea15760b36946a6b15c79b5c6427d3b5ebe5415413c07e",
+        events: 28,
+        in_file: 23,
+        in_log: 22,
+        for_webhook: 0,
+        daemon_generation: 4,
+    },
+    Released {
+        migration: "0002_webhooks.sql",
+        sha256: "ac566ddd5f446572fc70ec3dd5eda9cd858586bde19057da824f68541083afef",
+        events: 32,
+        in_file: 23,
+        in_log: 21,
+        for_webhook: 4,
+        daemon_generation: 2,
+    },
+];
 
 /// The tables of schema 1 that say what is known and what was said.
 const TABLES: [&str; 7] = ["lists", "orders", "numbers", "transitions", "events", "deliveries", "scopes"];
-/// Events in the fixture of schema 1, and those that its file and its log have.
-const EVENTS: u64 = 28;
-const IN_FILE: u64 = 23;
-const IN_LOG: u64 = 22;
 
 /// The migrations' file names, oldest first.
 fn migrations() -> Vec<String> {
@@ -75,7 +104,7 @@ fn released_migrations_are_as_they_were_released() {
         });
         hashes.push((name.clone(), hash));
     }
-    let released = RELEASED.map(|(name, hash)| (name.to_owned(), hash.to_owned()));
+    let released = RELEASED.map(|released| (released.migration.to_owned(), released.sha256.to_owned()));
     assert_eq!(hashes, released, "migrations/README.md: a change is another file");
 }
 
@@ -93,7 +122,7 @@ async fn every_schema_before_the_newest_has_its_store() {
 
 #[tokio::test]
 async fn every_older_store_opens_with_all_that_it_had() {
-    for schema in 1..migrations().len() {
+    for (schema, released) in (1..).zip(&RELEASED) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("claimwatch.db");
         fs::copy(fixture(schema), &path).unwrap();
@@ -116,32 +145,50 @@ async fn every_older_store_opens_with_all_that_it_had() {
         }
 
         let store = SqliteStore::open(&path).await.unwrap();
-        store.register_sinks(&sinks(&["log", "file"])).await.unwrap();
+        let gone = store.register_sinks(&[sinks(&["log", "file"]), vec![pager()]].concat()).await.unwrap();
+        assert!(gone.is_empty(), "{gone:?}");
         assert_eq!(store.load(&streams).await.unwrap().len(), 7);
         assert_eq!(store.schedule(None, 100).await.unwrap().len(), 7);
-        assert_eq!(store.daemon_generation().await.unwrap(), 4);
+        assert_eq!(store.daemon_generation().await.unwrap(), released.daemon_generation);
         assert!(!store.scopes().await.unwrap().is_empty());
-        for (sink, has) in [("file", IN_FILE), ("log", IN_LOG)] {
+        assert_eq!(store.waiting("pager", &[], 100).await.unwrap().len(), released.for_webhook);
+        for (sink, has) in [("file", released.in_file), ("log", released.in_log)] {
             let pending = store.pending(sink, 100).await.unwrap();
             let seqs: Vec<u64> = pending.iter().map(|delivery| delivery.seq).collect();
-            assert_eq!(seqs, (has + 1..=EVENTS).collect::<Vec<_>>(), "{sink}");
+            assert_eq!(seqs, (has + 1..=released.events).collect::<Vec<_>>(), "{sink}");
         }
-        let said = Batch { records: vec![daemon_record(5)], daemon_generation: Some(5), ..Batch::default() };
-        assert_eq!(store.commit(said).await.unwrap().last_seq, EVENTS + 1);
+        let next = released.daemon_generation + 1;
+        let said =
+            Batch { records: vec![daemon_record(next)], daemon_generation: Some(next), ..Batch::default() };
+        assert_eq!(store.commit(said).await.unwrap().last_seq, released.events + 1);
     }
+}
+
+/// The webhook of the fixtures that have one.
+fn pager() -> Registration {
+    let takes = Takes::Chosen { filter: Filter::default(), place: "there".to_owned() };
+    Registration { name: "pager".to_owned(), takes }
 }
 
 #[test]
 fn the_daemon_goes_on_where_an_older_one_was_killed() {
+    for (schema, released) in (1..).zip(&RELEASED) {
+        goes_on(schema, released);
+    }
+}
+
+fn goes_on(schema: usize, released: &Released) {
     let words = [(1, "CLAIMED"), (2, "FAILED"), (3, "CLAIMED"), (4, "CLAIMED"), (5, "GONE")];
     let numbers: String = words.iter().map(|(n, word)| number(*n, &[(0, *word)])).collect();
     let orders = [order(1, &[(0, "Successful", "Acquired")]), order(2, &[(0, "Partial", "Failed")])].concat();
-    let sim = Sim::start(&[WIDE, &numbers, &orders].concat());
-    let house = House::at(sim.address);
+    let (sim, receiver) = (Sim::start(&[WIDE, &numbers, &orders].concat()), Receiver::start());
+    let house = House::with(sim.address, &receiver.section("pager", ""));
+    house.write("pager.secret", SECRET);
     house.list("emea", &list(&[1, 2, 3, 4, 5], &[1, 2]));
-    fs::copy(fixture(1), house.path("claimwatch.db")).unwrap();
-    fs::copy(Path::new(STORES).join("schema-1.events.jsonl"), house.path("events.jsonl")).unwrap();
-    assert_eq!(house.events().len() as u64, IN_FILE);
+    fs::copy(fixture(schema), house.path("claimwatch.db")).unwrap();
+    let file = Path::new(STORES).join(format!("schema-{schema}.events.jsonl"));
+    fs::copy(file, house.path("events.jsonl")).unwrap();
+    assert_eq!(house.events().len() as u64, released.in_file);
     let mut log = Vec::new();
     for life in 0..2 {
         let mut daemon = house.up();
@@ -158,7 +205,16 @@ fn the_daemon_goes_on_where_an_older_one_was_killed() {
     }
     let events = house.events();
     check(&events);
-    assert_eq!(events[usize::try_from(IN_LOG).unwrap()..], log, "what waited and what is new, each once");
+    let in_log = usize::try_from(released.in_log).unwrap();
+    assert_eq!(events[in_log..], log, "what waited and what is new, each once");
     let tracked = of(&events, "order.tracked");
     assert_eq!(tracked.len(), 7, "nothing is told as new");
+    // The stop has flushed: what waited for the webhook and what is new, the first of a stream first.
+    let taken = receiver.taken();
+    let first = taken.iter().map(|got| got.envelope["data"]["seq"].as_u64().unwrap()).min().unwrap();
+    let since = if released.for_webhook > 0 { released.in_log } else { released.events };
+    assert!(first <= since + 1, "{first}");
+    let last = events.last().unwrap()["seq"].as_u64().unwrap();
+    let newer = taken.iter().filter(|got| got.envelope["data"]["seq"].as_u64().unwrap() > released.events);
+    assert_eq!(newer.count() as u64, last - released.events, "each once");
 }

@@ -109,7 +109,10 @@ pub fn present(order: &Order, now: Timestamp) -> Option<Looked> {
     let looked = order.looked;
     let lately = looked.answered_at.filter(|at| now.since(*at) < interval.saturating_mul(PRESENT_FOR));
     let enough = is_listable(order, now) && lately.is_some();
-    enough.then(|| Looked { due_at: Some(now.plus(jittered(interval, order.stream()))), ..looked })
+    enough.then(|| {
+        let due_at = Some(now.plus(jittered(interval, order.stream())));
+        Looked { due_at, decided_at: Some(now), ..looked }
+    })
 }
 
 /// Whether a list of the scope can tell what is wanted of an order: Chime's has the orders in full, Connect's only says
@@ -167,7 +170,8 @@ pub fn look_first(order: &Order, now: Timestamp) -> Option<Looked> {
     let fresh = looked.answered_at.is_some_and(|at| at <= now && now.since(at) <= FRESH);
     let due_at = looked.due_at.filter(|_| late && !fresh)?;
     let ahead = next_alert(order).map(|of| Ahead { at: now, of });
-    Some(Looked { due_at: Some(due_at.min(now)), wake_at: Some(now.plus(FRESH)), ahead, ..looked })
+    let (due_at, decided_at) = (Some(due_at.min(now)), Some(now));
+    Some(Looked { due_at, decided_at, wake_at: Some(now.plus(FRESH)), ahead, ..looked })
 }
 
 /// Looks that open windows add: before each mark and the end, unless that look was had already, and just after the end.

@@ -172,10 +172,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             tracing::error!(account = %order.account, "an order's account is not configured: it is not looked at");
             return;
         }
-        // By a clock that was ahead, or by this one before it went back: then a stored time says nothing.
         let looked = order.looked;
-        let ahead = looked.answered_at.is_none_or(|answered| answered > now);
-        let bound = |due: Timestamp| if ahead { now.min(due) } else { due.min(now.plus(ceiling)) };
+        let farthest = if looked.is_from_ahead(now) { now } else { now.plus(ceiling) };
+        let bound = |due: Timestamp| due.min(farthest);
         let once = self.once.is_some();
         let mut looked = Looked { due_at: looked.due_at.map(bound), ..looked };
         if let Some(member) = self.fleet.home(order.stream)

@@ -27,7 +27,7 @@ const DROP_LISTS: &str = "UPDATE lists SET in_force = 0 WHERE name IN (SELECT va
 
 const UPDATE_LOOKED: &str = "
     UPDATE orders
-    SET due_at = value ->> '$.due_at', wake_at = value ->> '$.wake_at',
+    SET due_at = value ->> '$.due_at', decided_at = value ->> '$.decided_at', wake_at = value ->> '$.wake_at',
         answered_at = value ->> '$.answered_at', not_failed_at = value ->> '$.not_failed_at',
         elsewhere_at = value ->> '$.elsewhere_at', faults = value ->> '$.faults', lane = value ->> '$.lane',
         ahead_at = value ->> '$.ahead_at', ahead_of = value ->> '$.ahead_of'
@@ -35,10 +35,10 @@ const UPDATE_LOOKED: &str = "
 
 const INSERT_ORDERS: &str = "
     INSERT INTO orders (stream, provider, account, region, id, list, declared, tracked, generation, state, due_at,
-        wake_at, answered_at, not_failed_at, elsewhere_at, faults, lane, ahead_at, ahead_of)
+        decided_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults, lane, ahead_at, ahead_of)
     SELECT value ->> '$.stream', value ->> '$.provider', value ->> '$.account', value ->> '$.region', value ->> '$.id',
         value ->> '$.list', value -> '$.declared', value ->> '$.tracked', value ->> '$.generation', value -> '$.state',
-        value ->> '$.due_at', value ->> '$.wake_at', value ->> '$.answered_at',
+        value ->> '$.due_at', value ->> '$.decided_at', value ->> '$.wake_at', value ->> '$.answered_at',
         value ->> '$.not_failed_at', value ->> '$.elsewhere_at', value ->> '$.faults', value ->> '$.lane',
         value ->> '$.ahead_at', value ->> '$.ahead_of'
     FROM json_each(?1) WHERE true
@@ -49,7 +49,7 @@ const UPDATE_ORDERS: &str = "
     UPDATE orders
     SET list = value ->> '$.list', declared = value -> '$.declared', tracked = value ->> '$.tracked',
         generation = value ->> '$.generation', state = value -> '$.state', due_at = value ->> '$.due_at',
-        wake_at = value ->> '$.wake_at', answered_at = value ->> '$.answered_at',
+        decided_at = value ->> '$.decided_at', wake_at = value ->> '$.wake_at', answered_at = value ->> '$.answered_at',
         not_failed_at = value ->> '$.not_failed_at', elsewhere_at = value ->> '$.elsewhere_at',
         faults = value ->> '$.faults', lane = value ->> '$.lane', ahead_at = value ->> '$.ahead_at',
         ahead_of = value ->> '$.ahead_of'

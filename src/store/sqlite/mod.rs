@@ -48,7 +48,7 @@ const ORDERS_PER_STATEMENT: usize = 500;
 
 const LOAD: &str = "
     SELECT orders.provider, orders.account, orders.region, orders.id, orders.list, orders.declared, orders.tracked,
-        orders.generation, orders.state, orders.due_at, orders.wake_at, orders.answered_at,
+        orders.generation, orders.state, orders.due_at, orders.decided_at, orders.wake_at, orders.answered_at,
         orders.not_failed_at, orders.elsewhere_at, orders.faults, orders.lane, orders.ahead_at, orders.ahead_of, lists.terms,
         (SELECT json_group_object(numbers.number, json(numbers.state)) FROM numbers
          WHERE numbers.stream = orders.stream) AS numbers
@@ -57,8 +57,8 @@ const LOAD: &str = "
     JOIN lists ON lists.name = orders.list";
 
 const SCHEDULE: &str = "
-    SELECT stream, provider, account, region, due_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults, lane,
-        ahead_at, ahead_of FROM orders
+    SELECT stream, provider, account, region, due_at, decided_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults,
+        lane, ahead_at, ahead_of FROM orders
     WHERE tracked = 1 AND stream > ?1 ORDER BY stream LIMIT ?2";
 
 const KEYS_OF_LIST: &str = "

@@ -54,6 +54,7 @@ fn migrator() -> Migrator {
     let all = [
         (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
         (2, "webhooks", include_str!("../../../migrations/sqlite/0002_webhooks.sql")),
+        (3, "decided_at", include_str!("../../../migrations/sqlite/0003_decided_at.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -22,6 +22,7 @@ use crate::store::{Change, Scheduled, StoreError};
 pub(super) struct LookedRow {
     stream: String,
     due_at: Option<i64>,
+    decided_at: Option<i64>,
     wake_at: Option<i64>,
     answered_at: Option<i64>,
     not_failed_at: Option<i64>,
@@ -37,6 +38,7 @@ impl LookedRow {
         Self {
             stream: stream.to_string(),
             due_at: looked.due_at.map(Timestamp::as_millis),
+            decided_at: looked.decided_at.map(Timestamp::as_millis),
             wake_at: looked.wake_at.map(Timestamp::as_millis),
             answered_at: looked.answered_at.map(Timestamp::as_millis),
             not_failed_at: looked.not_failed_at.map(Timestamp::as_millis),
@@ -232,6 +234,7 @@ fn looked(row: &SqliteRow) -> Result<Looked, StoreError> {
     let ahead = time(row, "ahead_at")?.zip(time(row, "ahead_of")?);
     Ok(Looked {
         due_at: time(row, "due_at")?,
+        decided_at: time(row, "decided_at")?,
         wake_at: time(row, "wake_at")?,
         answered_at: time(row, "answered_at")?,
         not_failed_at: time(row, "not_failed_at")?,

@@ -227,7 +227,7 @@ fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) ->
 /// behind in columns, the terms from their list's row.
 fn stored(order: &Order) -> Order {
     let time = |at: Option<Timestamp>| at.map(|at| Timestamp::from_millis(at.as_millis()));
-    let Looked { due_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults, lane, ahead } =
+    let Looked { due_at, decided_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults, lane, ahead } =
         order.looked;
     let mut state: State = through_json(&order.state);
     assert!(state.numbers.is_empty());
@@ -249,6 +249,7 @@ fn stored(order: &Order) -> Order {
         state,
         looked: Looked {
             due_at: time(due_at),
+            decided_at: time(decided_at),
             wake_at: time(wake_at),
             answered_at: time(answered_at),
             not_failed_at: time(not_failed_at),
@@ -265,6 +266,11 @@ fn stored(order: &Order) -> Order {
 fn looks_in_time(before: &Order, observation: &Observation, after: &Order, now: Timestamp) {
     let poll = &after.watch.terms.policy.poll;
     let due_at = after.looked.due_at;
+    // Without that, nobody could tell that the clock went back since.
+    assert!(
+        due_at == before.looked.due_at || after.looked.decided_at == Some(now),
+        "decided, and not said when"
+    );
     if matches!(observation, Observation::Seen(_) | Observation::Missing { .. })
         && inquiry::is_wanted(after, now)
     {
@@ -406,7 +412,8 @@ fn leaves_alone(dropped: Dropped, before: &Order, made: &Step, now: Timestamp) {
         Dropped::Late if due.is_some_and(|due| due <= now) => assert!(due_at.is_none_or(|due| due > now)),
         Dropped::Late => assert_eq!(due_at, due),
     }
-    let looked = Looked { due_at, ..before.looked };
+    // That it was decided anew is checked of every step.
+    let looked = Looked { due_at, decided_at: made.order.looked.decided_at, ..before.looked };
     assert_eq!(made, &Step { order: Order { looked, ..before.clone() }, events: Vec::new() });
 }
 

@@ -70,6 +70,7 @@ async fn keeps_every_shape_of_an_order<S: Store + Outbox>(store: S) {
     });
     chime.looked = Looked {
         due_at: Some(at(10)),
+        decided_at: Some(at(9)),
         wake_at: Some(Timestamp::from_millis(-1)),
         not_failed_at: Some(at(11)),
         elsewhere_at: Some(at(13)),

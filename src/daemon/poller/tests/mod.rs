@@ -19,7 +19,7 @@ use super::Poller;
 use crate::clock::{Clock as _, TestClock};
 use crate::config::{self, Config, Sources, WatchList};
 use crate::core::inquiry::{Answer, Errand, Holder, Page};
-use crate::core::observation::{ConnectNumber, Observation, Outage, Progress, Sighting, Word};
+use crate::core::observation::{ConnectNumber, Observation, Outage, Progress, Reach, Sighting, Word};
 use crate::core::record::{Record, Style};
 use crate::core::sweep::Listed;
 use crate::core::time::Timestamp;

@@ -210,6 +210,33 @@ async fn a_restart_by_a_clock_that_is_behind_is_no_silence() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_without_an_answer_by_a_clock_that_was_ahead_puts_nothing_off() {
+    let refused =
+        Observation::Denied { reach: Reach::Order, code: "X".into(), message: None, clock_offset_s: None };
+    let house = House::of(2, move |asked, _, second| {
+        if asked == id(0) && (5 * MINUTE..7 * MINUTE).contains(&second) {
+            Answer::Observed(refused.clone())
+        } else {
+            seen("IN_PROGRESS")
+        }
+    })
+    .await;
+    let mut poller = house.start().await;
+    house.run(&mut poller, 5 * MINUTE).await;
+    house.clock.sleep(HOUR);
+    house.run(&mut poller, 2 * MINUTE).await;
+    drop(poller);
+    house.clock.go_back(HOUR);
+    // Not by the first restart alone: what the others do meanwhile says nothing of this one.
+    for _ in 0..3 {
+        let mut poller = house.start().await;
+        house.run(&mut poller, 2 * MINUTE).await;
+    }
+    let looks = house.asked(7 * MINUTE).len();
+    assert!(looks >= 8, "{looks} looks at two numbers in six minutes");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_is_wrong_for_a_moment_and_known_to_be_ends_no_window() {
     let house = House::of(1, |_, errand, second| fails_and_stays(errand, second)).await;
     let mut poller = house.start().await;
