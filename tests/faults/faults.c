@@ -13,7 +13,7 @@
  *                power    before the call, and what was not synced to the disk is gone: writes, lengths, new files
  *                enospc   from this call on writes to files fail: the first takes half of its bytes
  *                eio      from this call on writes and syncs of files fail
- *   FAULT_PATH   only calls on files whose name contains this (errors only)
+ *   FAULT_PATH   only calls on files whose name contains this
  *   FAULT_WHILE  errors last as long as this file exists; absent: for ever
  *   FAULT_SEED   with power: a random part of what was not synced is there after all, some writes half. 0: nothing is.
  *
@@ -218,7 +218,7 @@ static int is_counted(int fd, char *name, size_t size, int *is_file) {
 static enum todo decide(const char *call, const char *name, int is_file, enum kind kind) {
     int fails = how == NO_SPACE || how == IO_ERROR;
     if (fails && (!is_file || kind == OTHER || (how == NO_SPACE && kind != BYTES))) return GO_ON;
-    if (fails && only_path && !strstr(name, only_path)) return GO_ON;
+    if (only_path && !strstr(name, only_path)) return GO_ON;
     uint64_t mine = atomic_fetch_add(&tally->seen, 1) + 1;
     if (fails ? mine < at : mine != at) return GO_ON;
     if (fails && lasts && syscall(SYS_faccessat, AT_FDCWD, lasts, F_OK) != 0) {

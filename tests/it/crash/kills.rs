@@ -7,10 +7,11 @@ use claimwatch::clock::{Clock as _, SystemClock};
 use claimwatch::exit;
 use serde_json::Value;
 
-use super::wreck::{check_life, check_wreck};
+use super::wreck::{check_life, check_posts, check_wreck, wait_for_posts};
 use super::{asked_for, tell};
 use crate::support::Stopwatch;
 use crate::support::house::{House, list};
+use crate::support::receiver::{Receiver, SECRET};
 use crate::support::records::of;
 use crate::support::sim::{Sim, WIDE, number, number_id, order, order_id};
 
@@ -112,7 +113,13 @@ fn killed_at_random_under_load_every_transition_is_told_once() {
     let mut dice = Dice(seed);
     let (scenario, subjects) = world(&mut dice, last);
     let sim = Sim::start(&scenario);
-    let house = House::at(sim.address);
+    let receiver = Receiver::start();
+    let mut refusals = Dice(seed);
+    // Now and then it does not work, so that events wait when the process ends.
+    receiver
+        .answer(move |_| if refusals.below(200) == 0 { (503, String::new()) } else { (200, String::new()) });
+    let house = House::with(sim.address, &receiver.section("pager", ""));
+    house.write("pager.secret", SECRET);
     let (numbers, orders): (Vec<u32>, Vec<u32>) = ((1..=NUMBERS).collect(), (1..=ORDERS).collect());
     house.list("emea", &list(&numbers, &orders));
 
@@ -144,11 +151,13 @@ fn killed_at_random_under_load_every_transition_is_told_once() {
         second += 1;
         sim.move_to(second);
     }
+    wait_for_posts(&house, &receiver);
     let ended = running.stop();
     assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
     logs.extend(ended.records());
 
     let records = check_life(&house, &logs);
+    check_posts(&records, &receiver.taken());
     for Subject { id, words } in &subjects {
         let words: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
         assert_eq!(told(&records, id), words, "{id}, {how}");
@@ -158,10 +167,11 @@ fn killed_at_random_under_load_every_transition_is_told_once() {
     assert_eq!(of(&records, "window.opened").len(), failed, "{how}");
     assert_eq!(of(&records, "window.resolved").len(), failed, "{how}");
     tell(&format_args!(
-        "{killed} kills, {} events, {} transitions, {} log lines, {:?}",
+        "{killed} kills, {} events, {} transitions, {} log lines, {} posts, {:?}",
         records.len(),
         wanted(&subjects, last),
         logs.len(),
+        receiver.taken().len(),
         watch.elapsed()
     ));
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop")]
 
 mod backlog;
+mod backup;
 mod damage;
 mod disk;
 mod kills;

@@ -7,7 +7,7 @@ use claimwatch::exit;
 
 use super::shim::{Fault, How, Tally};
 use super::tale::Tale;
-use super::wreck::{check_life, check_wreck};
+use super::wreck::{check_life, check_posts, check_wreck, wait_for_posts};
 use super::{asked_for, tell};
 use crate::support::process::Running;
 
@@ -23,7 +23,7 @@ const TWICE_EVERY: u64 = 11;
 /// Runs the tale with a fault at the `n`-th call, again without one to its end, and checks everything. False: the end came
 /// before the fault.
 fn is_hit(tale: &Tale, n: u64, how: How) -> bool {
-    let (sim, house) = tale.begin();
+    let (sim, house, receiver) = tale.begin_posting();
     let (mut second, mut logs) = (0, Vec::new());
     let lives = if n.is_multiple_of(TWICE_EVERY) { 2 } else { 1 };
     let mut hits = Vec::new();
@@ -45,10 +45,13 @@ fn is_hit(tale: &Tale, n: u64, how: How) -> bool {
     tell(&format_args!("{n} {how:?}: {hits:?}"));
     let mut running = house.run();
     let told = tale.go_on(&sim, &house, &mut running, &mut second);
+    wait_for_posts(&house, &receiver);
     let ended = running.stop_or_end();
     assert!(told && ended.code == Some(i32::from(exit::OK)), "{:?} {}", ended.code, ended.stderr);
     logs.extend(ended.records());
-    tale.check(&check_life(&house, &logs));
+    let records = check_life(&house, &logs);
+    tale.check(&records);
+    check_posts(&records, &receiver.taken());
     !hits.is_empty()
 }
 

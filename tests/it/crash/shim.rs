@@ -50,7 +50,7 @@ pub(super) enum How {
 pub(super) struct Fault {
     pub(super) at: u64,
     pub(super) how: How,
-    /// Errors: only on files whose name contains this.
+    /// Only calls on files whose name contains this.
     pub(super) on: Option<&'static str>,
     /// Errors: as long as this file exists.
     pub(super) lasts: Option<PathBuf>,

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::house::{House, list};
 use crate::support::process::Running;
+use crate::support::receiver::{Receiver, SECRET};
 use crate::support::records::{about, names};
 use crate::support::sim::{Sim, WIDE, number, number_id, order, order_id};
 
@@ -120,10 +121,22 @@ impl Tale {
     /// The world at its start, and a house that watches it.
     pub(super) fn begin(&self) -> (Sim, House) {
         let sim = Sim::start(&self.scenario);
-        let house = House::at(sim.address);
+        let house = self.furnish(House::at(sim.address));
+        (sim, house)
+    }
+
+    /// The same, and the receiver of its webhook.
+    pub(super) fn begin_posting(&self) -> (Sim, House, Receiver) {
+        let (sim, receiver) = (Sim::start(&self.scenario), Receiver::start());
+        let house = self.furnish(House::with(sim.address, &receiver.section("pager", "")));
+        house.write("pager.secret", SECRET);
+        (sim, house, receiver)
+    }
+
+    fn furnish(&self, house: House) -> House {
         house.alter("steady = \"200ms\"\nceiling = \"300ms\"", "steady = \"100ms\"\nceiling = \"100ms\"");
         house.list("emea", &self.list);
-        (sim, house)
+        house
     }
 
     /// Moves the world on from `second` as the event file tells of it, to its last word or the end of the process.

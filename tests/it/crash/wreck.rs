@@ -1,6 +1,6 @@
 //! What has to be true of the files after a crash, before anybody mends them; and of a whole life in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use crate::support::house::House;
+use crate::support::receiver::{Got, Receiver};
 use crate::support::records::{check, lines};
 
 /// The tables that are looked at, and nothing else of the store.
@@ -85,6 +86,47 @@ async fn tell(store: &mut SqliteConnection) -> Wreck {
     let orphans: i64 = sqlx::query_scalar(orphans).fetch_one(&mut *store).await.unwrap();
     assert_eq!(orphans, 0, "events for nobody");
     Wreck { events, in_file }
+}
+
+/// Waits until a webhook that is called `pager` has what the event file has, and takes it.
+pub(super) fn wait_for_posts(house: &House, receiver: &Receiver) {
+    let wanted = wanted_by_pager(&house.events()).count();
+    receiver.until("all posts", |taken| {
+        let ids: BTreeSet<&str> = taken.iter().map(|got| got.id.as_str()).collect();
+        ids.len() >= wanted
+    });
+}
+
+/// Checks what that webhook took in a whole life: everything but what is about itself, as it is in the file and at least
+/// once; its own sequence counts without a gap; of each stream what was said first came first.
+pub(super) fn check_posts(file: &[Value], taken: &[Got]) {
+    let wanted: Vec<&str> = wanted_by_pager(file).map(|record| record["id"].as_str().unwrap()).collect();
+    let mut sequences: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    for got in taken {
+        let record = &got.envelope["data"];
+        let seq = record["seq"].as_u64().unwrap();
+        assert_eq!(record, &file[usize::try_from(seq).unwrap() - 1]);
+        let sequence = got.envelope["sequence"].as_str().unwrap();
+        match sequences.insert(&got.id, sequence) {
+            Some(before) => assert_eq!(before, sequence, "another place the second time: {record}"),
+            None => {
+                let before = last.insert(got.stream(), seq);
+                assert!(
+                    before.is_none_or(|before| before < seq),
+                    "after a later one of its stream: {record}"
+                );
+            }
+        }
+    }
+    assert_eq!(sequences.len(), wanted.len(), "events of the file, and those that were posted");
+    for (id, place) in wanted.iter().zip(1_u64..) {
+        assert_eq!(sequences[id].parse::<u64>().unwrap(), place, "{id}");
+    }
+}
+
+fn wanted_by_pager(file: &[Value]) -> impl Iterator<Item = &Value> {
+    file.iter().filter(|record| record["sink"] != "pager")
 }
 
 /// Checks a whole life: the file has every event once and in order, the log the same, at least once.
