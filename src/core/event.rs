@@ -575,6 +575,11 @@ impl SinkCondition {
 }
 
 impl SinkEvent {
+    /// Whether an event of this name is about a sink.
+    pub fn is_named(event: &str) -> bool {
+        event.starts_with("sink.") || event.starts_with("delivery.")
+    }
+
     /// The stable name.
     pub fn name(&self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::event::Level;
+use super::super::event::{Level, SinkEvent};
 use super::super::record::Record;
 
 /// The heartbeat goes to webhooks that name it, and to no other: a pager is no place for it.
@@ -22,7 +22,8 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether the webhook called `sink` gets this record. What is about a sink is never sent to that sink.
+    /// Whether the webhook called `sink` gets this record. What is about a sink is never sent to that sink; and that such an
+    /// event is dead is told to no webhook, else two of them that refuse all would have news for each other for ever.
     pub fn wants(&self, sink: &str, record: &Record) -> bool {
         let name = &record.event;
         let named = if name == HEARTBEAT {
@@ -37,7 +38,8 @@ impl Filter {
             self.lists.is_empty() || record.list.as_ref().is_some_and(|list| self.lists.contains(list));
         let loud =
             self.min_level.is_none_or(|least| Level::parse(&record.level).is_none_or(|level| level >= least));
-        record.sink.as_deref() != Some(sink) && named && labelled && listed && loud
+        let echo = record.about_event.as_deref().is_some_and(SinkEvent::is_named);
+        record.sink.as_deref() != Some(sink) && !echo && named && labelled && listed && loud
     }
 }
 
@@ -135,5 +137,17 @@ mod tests {
         let failing = Record { sink: Some("pager".into()), ..record("sink.failing", Level::Warn) };
         assert!(!Filter::default().wants("pager", &failing));
         assert!(Filter::default().wants("chat", &failing));
+    }
+
+    #[test]
+    fn that_an_event_about_a_sink_is_dead_is_for_no_webhook() {
+        for (about, wanted) in [("window.closing", true), ("sink.failing", false), ("delivery.dead", false)] {
+            let dead = Record {
+                sink: Some("pager".into()),
+                about_event: Some(about.into()),
+                ..record("delivery.dead", Level::Error)
+            };
+            assert_eq!(Filter::default().wants("chat", &dead), wanted, "{about}");
+        }
     }
 }

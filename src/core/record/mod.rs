@@ -142,6 +142,8 @@ record! {
     sink: String,
     /// The id of the event that it is about.
     about: String,
+    /// That event's name.
+    about_event: String,
     /// The order's, scope's or daemon's generation.
     generation: u64,
 }
@@ -450,8 +452,9 @@ pub fn of_sink(sink: &str, event: &SinkEvent, place: (u64, usize), now: Timestam
             record.condition = Some(condition.as_str().to_owned());
             record.duration_s = Some(duration.as_secs());
         }
-        SinkEvent::Dead { about, reason, .. } => {
+        SinkEvent::Dead { about, event, reason } => {
             record.about = Some(about.clone());
+            record.about_event = Some(event.clone());
             record.reason = Some(reason.clone());
         }
     }

@@ -24,7 +24,8 @@ pub(super) struct Outcome<'a> {
 }
 
 /// The names of the webhooks, and the beginnings of the events that they want; none: all.
-pub(super) const HOOKS: [(&str, &[&str]); 2] = [("pager", &["number.", "window."]), ("all", &[])];
+pub(super) const HOOKS: [(&str, &[&str]); 2] =
+    [("pager", &["number.", "window.", "sink.", "delivery."]), ("all", &[])];
 
 /// The longest interval of a young pending order, and for what an order's age is divided where that is more; a tenth comes on
 /// top.
@@ -341,10 +342,17 @@ fn edits(events: &Events) -> Result<(), String> {
 /// A webhook got what it wants, all of it, in order per stream, and nothing else.
 fn webhook(events: &Events, place: usize, got: &[Got], plan: &Plan) -> Result<(), String> {
     let (name, wants) = HOOKS[place];
+    let about_sinks: BTreeSet<&str> = events
+        .iter()
+        .filter(|(_, event)| !event["sink"].is_null())
+        .map(|(_, event)| text(event, "id"))
+        .collect();
     let wanted = |event: &&(String, Value)| {
         let (_, event) = event;
         let named = wants.is_empty() || wants.iter().any(|begin| text(event, "event").starts_with(begin));
-        named && text(event, "sink") != name
+        // That an event about a sink is dead is told to no webhook.
+        let echo = about_sinks.contains(text(event, "about"));
+        named && text(event, "sink") != name && !echo
     };
     let expected: Vec<&(String, Value)> = events.iter().filter(wanted).collect();
     let places: BTreeMap<&str, usize> =

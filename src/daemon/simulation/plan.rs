@@ -112,6 +112,8 @@ pub(super) enum Receiver {
     Picky,
     /// Cannot digest some events, until things are quiet.
     Poisoned,
+    /// Takes so many posts a minute, and answers 503 to the others.
+    Limited(u32),
     /// Says once that it is gone.
     Gone(u64),
 }
@@ -207,7 +209,7 @@ fn rates(r: &mut Random) -> Rates {
 
 fn receiver(r: &mut Random, quiet_at: u64) -> Receiver {
     let from = u64::from(r.below(u32::try_from(quiet_at).unwrap()));
-    match r.below(9) {
+    match r.below(10) {
         0 | 1 => Receiver::Well,
         2 => Receiver::Down(from, quiet_at.min(from + 40 * MIN)),
         3 => Receiver::Flaky(r.part() * 0.2),
@@ -215,6 +217,7 @@ fn receiver(r: &mut Random, quiet_at: u64) -> Receiver {
         5 => Receiver::Hangs(r.part() * 0.1),
         6 => Receiver::Picky,
         7 => Receiver::Poisoned,
+        8 => Receiver::Limited(1 + r.below(60)),
         _ => Receiver::Gone(from),
     }
 }

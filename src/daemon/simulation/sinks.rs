@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Trouble;
 use super::life::Life;
-use super::plan::{Chance as _, Receiver};
+use super::plan::{Chance as _, MIN, Receiver};
 use crate::core::delivery::Posted;
 use crate::core::random::Random;
 use crate::sink::{Line, Parcel, Post, Sink, SinkError};
@@ -19,6 +19,8 @@ pub(super) struct Outside {
     pub(super) file: Mutex<String>,
     /// What the receivers got.
     pub(super) got: [Mutex<Vec<Got>>; 2],
+    /// The minute of the last post to each receiver, and posts in it.
+    pub(super) minutes: [Mutex<(u64, u32)>; 2],
 }
 
 /// A post as its receiver got it.
@@ -144,6 +146,16 @@ impl Hook {
         lock(&self.outside.got[self.place]).push(got);
     }
 
+    /// Counts a post, and says whether it is among the first so many of its minute.
+    fn is_within(&self, most: u32, now: u64) -> bool {
+        let mut minute = lock(&self.outside.minutes[self.place]);
+        if minute.0 != now / MIN {
+            *minute = (now / MIN, 0);
+        }
+        minute.1 += 1;
+        minute.1 <= most
+    }
+
     fn failing(&self) -> Posted {
         let retry_after =
             self.chance(0.3).then(|| Duration::from_secs(u64::from(lock(&self.random).below(90))));
@@ -180,6 +192,9 @@ impl Post for Hook {
             Receiver::Hangs(part) if self.chance(part) => std::future::pending().await,
             Receiver::Picky if disliked(&parcel.id) => Posted::Refused { reason: "HTTP 400".to_owned() },
             Receiver::Poisoned if disliked(&parcel.id) => return self.failing(),
+            Receiver::Limited(most) if !self.is_within(most, now) => {
+                Posted::Failing { reason: "HTTP 503".to_owned(), retry_after: None }
+            }
             Receiver::Gone(from) if now >= from => Posted::Gone { reason: "HTTP 410".to_owned() },
             Receiver::Mute(part) if self.chance(part) => {
                 self.take(&parcel);
@@ -192,6 +207,7 @@ impl Post for Hook {
             | Receiver::Hangs(_)
             | Receiver::Picky
             | Receiver::Poisoned
+            | Receiver::Limited(_)
             | Receiver::Gone(_) => {
                 self.take(&parcel);
                 Posted::Taken
