@@ -17,6 +17,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +31,9 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Loaded, Sources};
 use crate::exit;
+
+/// How long the end of a daemon waits for whoever reads its last words.
+const LAST_WORDS_MOST: Duration = Duration::from_secs(2);
 
 /// Lines of diagnostics that may wait for whoever reads them.
 const DIAGNOSTICS_MOST: usize = 4096;
@@ -158,6 +162,19 @@ fn say(line: &str) {
 /// Writes a line for people to standard error.
 fn complain(line: &str) {
     let _closed = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// [`complain`] at the end of a daemon: nobody hears signals any more, so whoever does not read must not hold it up.
+fn complain_last(line: &str) {
+    let (written, done) = mpsc::channel();
+    let line = line.to_owned();
+    let writer = std::thread::Builder::new().spawn(move || {
+        complain(&line);
+        let _gone = written.send(());
+    });
+    if writer.is_ok() {
+        let _late = done.recv_timeout(LAST_WORDS_MOST);
+    }
 }
 
 fn fail(code: u8, line: &str) -> ExitCode {

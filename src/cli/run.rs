@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArg, colours, complain, control, load, webhooks};
+use super::{ConfigArg, colours, complain, complain_last, control, load, webhooks};
 use crate::clock::SystemClock;
 use crate::config::{Config, LogFormat, parse_duration};
 use crate::daemon::{self, DaemonError, Parts, Setup};
@@ -63,11 +63,11 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
     let ended = daemon::run(setup, parts, CancellationToken::new()).await;
     match ended {
         Ok(finish) if finish.unanswered > 0 => {
-            complain(&format!("claimwatch: {} of the looks had no answer", finish.unanswered));
+            complain_last(&format!("claimwatch: {} of the looks had no answer", finish.unanswered));
             exit::UNAVAILABLE
         }
         Ok(finish) if finish.undelivered && args.once => {
-            complain("claimwatch: some events are not delivered yet; they go out after the next start");
+            complain_last("claimwatch: some events are not delivered yet; they go out after the next start");
             exit::UNAVAILABLE
         }
         Ok(_) => exit::OK,
@@ -114,11 +114,11 @@ pub(super) fn failed(error: &DaemonError) -> u8 {
         line.push_str(&next.to_string());
         cause = next.source();
     }
-    complain(&format!("claimwatch: {line}"));
+    complain_last(&format!("claimwatch: {line}"));
     match error {
         DaemonError::Config(_) => exit::CONFIG,
         DaemonError::Store(_) => exit::STORE,
         DaemonError::Unavailable(_) => exit::UNAVAILABLE,
-        DaemonError::Relay(_) | DaemonError::Aborted => exit::FAILURE,
+        DaemonError::Aborted => exit::FAILURE,
     }
 }

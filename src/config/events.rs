@@ -15,8 +15,6 @@ use super::{Events, LogFormat, Numbers, SecretFile, Webhook};
 const LONGEST_NAME: usize = 64;
 /// One secret, and a second one while it is rotated.
 const MOST_SECRETS: usize = 2;
-/// The sinks that are no webhooks.
-const OTHER_SINKS: [&str; 2] = ["log", "file"];
 /// What stands before the name of a credential in the place of a path.
 const CREDENTIAL: &str = "credential:";
 /// So many labels are enough for any routing, and each is in every record.
@@ -129,7 +127,7 @@ fn webhook(
 }
 
 fn hook_name(text: &str) -> Result<String, Fault> {
-    if OTHER_SINKS.contains(&text) {
+    if delivery::EVERYTHING.contains(&text) {
         return Err(
             Fault::new(format!("{text:?} is the name of another sink")).help("call it something else")
         );

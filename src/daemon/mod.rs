@@ -43,10 +43,9 @@ use self::housekeeping::Housekeeper;
 use self::journal::Journal;
 use self::lists::Applier;
 use self::poller::Poller;
-use self::relay::RelayError;
 use crate::clock::Clock;
 use crate::config::{BadList, Config, Loaded, Numbers, WatchList, Webhook};
-use crate::core::delivery::Filter;
+use crate::core::delivery::{EVERYTHING, Filter};
 use crate::core::event::DaemonEvent;
 use crate::core::event::Level;
 use crate::core::policy::AfterTerminal;
@@ -85,9 +84,6 @@ pub enum DaemonError {
     /// Something outside that is needed. Exit 69.
     #[error("{0}")]
     Unavailable(String),
-    /// A sink cannot be used, or its relay ended. Exit 1.
-    #[error("events cannot be delivered")]
-    Relay(#[from] RelayError),
     /// A second signal. Exit 1.
     #[error("stopped at once, by a second signal")]
     Aborted,
@@ -199,7 +195,7 @@ impl<S: Store + Outbox> Daemon<S> {
         for webhook in webhooks {
             let (store, clock, committed, stop) = shared();
             let courier = Courier { store, post: Arc::new(webhook), clock, store_id, committed, stop };
-            relays.spawn(async { courier.run().await.map_err(RelayError::Store) });
+            relays.spawn(courier.run());
         }
         self.say_start(&mut poller).await?;
         let finish = self.turn(&mut poller, &mut relays, (stop, &committed)).await?;
@@ -224,10 +220,15 @@ impl<S: Store + Outbox> Daemon<S> {
         let sinks: Vec<Registration> =
             everything.chain(self.config.events.webhooks.iter().map(registration)).collect();
         for (sink, waiting) in self.store.register_sinks(&sinks).await.map_err(DaemonError::Store)? {
+            let later = if EVERYTHING.contains(&sink.as_str()) {
+                "log and file never get it"
+            } else {
+                "if it comes back, `claimwatch requeue NAME --from TIME` gives it that"
+            };
             tracing::warn!(
                 sink,
                 waiting,
-                "the sink is not configured any more: what waited for it is dropped; if it comes back, `claimwatch requeue NAME --from TIME` gives it that"
+                "the sink is not configured any more: what waited for it is dropped; {later}"
             );
         }
         Ok(())
@@ -321,7 +322,7 @@ impl<S: Store + Outbox> Daemon<S> {
     async fn turn<L: Look, C: Clock>(
         &self,
         poller: &mut Poller<S, L, C>,
-        relays: &mut JoinSet<Result<(), RelayError>>,
+        relays: &mut JoinSet<Result<(), StoreError>>,
         (stop, committed): (&CancellationToken, &Arc<Notify>),
     ) -> Result<Finish, DaemonError> {
         let (wishes, wished) = mpsc::channel(WISHES);
@@ -366,7 +367,7 @@ impl<S: Store + Outbox> Daemon<S> {
     /// Lets the relays deliver what is written. False if they could not in their time.
     async fn flush(
         &self,
-        mut relays: JoinSet<Result<(), RelayError>>,
+        mut relays: JoinSet<Result<(), StoreError>>,
         passed: Duration,
     ) -> Result<bool, DaemonError> {
         let grace = match (self.setup.once, self.setup.deadline) {
@@ -378,7 +379,7 @@ impl<S: Store + Outbox> Daemon<S> {
         };
         let flushed = tokio::time::timeout(grace, async {
             while let Some(ended) = relays.join_next().await {
-                ended.map_err(broken)??;
+                ended.map_err(broken)?.map_err(DaemonError::Store)?;
             }
             Ok(true)
         });
@@ -406,10 +407,10 @@ fn registration(webhook: &Webhook) -> Registration {
 }
 
 /// A relay that ends unasked ends the daemon: events that nobody gets are worse than a restart.
-fn relay_ended(ended: Result<Result<(), RelayError>, tokio::task::JoinError>) -> DaemonError {
+fn relay_ended(ended: Result<Result<(), StoreError>, tokio::task::JoinError>) -> DaemonError {
     match ended {
         Ok(Ok(())) => DaemonError::Unavailable("a relay ended unasked".to_owned()),
-        Ok(Err(error)) => error.into(),
+        Ok(Err(error)) => DaemonError::Store(error),
         Err(join) => broken(join),
     }
 }

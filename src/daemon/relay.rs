@@ -3,8 +3,9 @@
 //!
 //! # Expected flow
 //! Look at what is pending, at most [`BATCH_MAX`] events; deliver; note it in the store; look again. Nothing pending: wait
-//! for the next commit. No transaction is open while a sink works. A sink that takes nothing for a while is told of through
-//! the others, and through itself once it takes events again.
+//! for the next commit. No transaction is open while a sink works. A sink that takes nothing for a while, or that a person has
+//! to mend, is told of through the others, and through itself once it takes events again; it is tried again and again, from
+//! the start on.
 //!
 //! # Guarantees
 //! Strict `seq`: an event is offered only when all before it were taken. Nothing is dropped. What was delivered is noted
@@ -28,21 +29,17 @@ use crate::sink::{BATCH_MAX, Line, Sink, SinkError};
 use crate::store::StoreError;
 use crate::store::outbox::{Delivery, Failed, Outbox, Settlement};
 
-/// Why a relay ended unasked: what trying again does not mend.
+/// What keeps events from leaving.
 #[derive(Debug, thiserror::Error)]
-pub enum RelayError {
-    /// The sink cannot be used.
+enum Obstacle {
     #[error("the sink {name} cannot be used")]
     Sink {
-        /// Its name.
         name: String,
-        /// Why.
         #[source]
         source: SinkError,
     },
-    /// The store cannot be used.
     #[error("the store cannot be used")]
-    Store(#[source] StoreError),
+    Store(#[from] StoreError),
 }
 
 /// Failures in a row after which the sink is told to be failing: seven seconds of trouble.
@@ -76,7 +73,7 @@ pub async fn run<S: Outbox, K: Sink, C: Clock>(
     clock: Arc<C>,
     committed: Arc<Notify>,
     stop: CancellationToken,
-) -> Result<(), RelayError> {
+) -> Result<(), StoreError> {
     run_paced(store, sink, clock, committed, stop, Pace::default()).await
 }
 
@@ -88,18 +85,11 @@ pub async fn run_paced<S: Outbox, K: Sink, C: Clock>(
     committed: Arc<Notify>,
     stop: CancellationToken,
     pace: Pace,
-) -> Result<(), RelayError> {
+) -> Result<(), StoreError> {
     let memory = SinkMemory::default();
     let (started, unsettled, untold, trouble) = (false, None, None, None);
-    let mut relay =
+    let relay =
         Relay { store, sink, clock, committed, stop, pace, started, unsettled, untold, trouble, memory };
-    while let Err(trouble) = relay.start().await {
-        relay.bear(trouble).await?;
-        if relay.stop.is_cancelled() {
-            return Ok(());
-        }
-    }
-    relay.started = true;
     relay.carry().await
 }
 
@@ -110,7 +100,7 @@ struct Relay<S, K, C> {
     committed: Arc<Notify>,
     stop: CancellationToken,
     pace: Pace,
-    /// Whether the sink is ready; before that, what a person has to mend ends the relay.
+    /// Whether the sink is ready.
     started: bool,
     /// Up to which `seq` the sink has everything without the store knowing.
     unsettled: Option<u64>,
@@ -137,11 +127,14 @@ enum Step {
 
 impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
     /// Makes the sink ready, and notes what it already has.
-    async fn start(&mut self) -> Result<(), RelayError> {
-        self.memory = self.store.sink(self.sink.name()).await.map_err(RelayError::Store)?;
-        let has = self.sink.start().await.map_err(|source| self.sink_error(source))?;
+    async fn start(&mut self) -> Result<(), Obstacle> {
+        self.memory = self.store.sink(self.sink.name()).await?;
+        let has = match self.sink.start().await {
+            Ok(has) => has,
+            Err(source) => return Err(self.refused(source).await?),
+        };
         let Some(has) = has else { return Ok(()) };
-        let same = self.store.event(has.seq).await.map_err(RelayError::Store)?;
+        let same = self.store.event(has.seq).await?;
         if same.is_none_or(|event| event.json != has.json) {
             // Noting that would silence events that never left. Some may leave twice instead.
             tracing::warn!(
@@ -155,7 +148,7 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
         self.settle().await
     }
 
-    async fn carry(&mut self) -> Result<(), RelayError> {
+    async fn carry(mut self) -> Result<(), StoreError> {
         let committed = Arc::clone(&self.committed);
         loop {
             // Before looking, so that a commit between the look and the wait is not slept through.
@@ -179,16 +172,19 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
         }
     }
 
-    async fn step(&mut self) -> Result<Step, RelayError> {
+    async fn step(&mut self) -> Result<Step, Obstacle> {
+        if !self.started {
+            self.start().await?;
+            self.started = true;
+        }
         self.settle().await?;
         let limit = u32::try_from(BATCH_MAX).unwrap_or(u32::MAX);
-        let pending = self.store.pending(self.sink.name(), limit).await.map_err(RelayError::Store)?;
-        let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return Ok(Step::Idle) };
-        let (first, last) = (first.seq, last.seq);
+        let pending = self.store.pending(self.sink.name(), limit).await?;
+        let Some(Delivery { seq: last, .. }) = pending.last() else { return Ok(Step::Idle) };
+        let last = *last;
         let batch: Vec<Line> = pending.into_iter().map(|Delivery { seq, json }| Line { seq, json }).collect();
         if let Err(source) = self.sink.deliver(&batch).await {
-            self.refused(first, &whole_text(&source)).await.map_err(RelayError::Store)?;
-            return Err(self.sink_error(source));
+            return Err(self.refused(source).await?);
         }
         self.unsettled = Some(last);
         self.settle().await?;
@@ -196,22 +192,33 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
             let now = self.clock.now().wall;
             let event =
                 SinkEvent::Recovered { condition: SinkCondition::Failing, duration: now.since(since) };
-            self.tell(Settlement::of(self.sink.name(), now), Some(event)).await.map_err(RelayError::Store)?;
+            self.tell(Settlement::of(self.sink.name(), now), Some(event)).await?;
         }
         Ok(Step::Moved)
     }
 
-    /// Notes what the sink said to the oldest event; tells of it once the sink has taken nothing for a while.
-    async fn refused(&mut self, first: u64, said: &str) -> Result<(), StoreError> {
+    /// Notes what the sink said to the oldest event; tells of it once the sink has taken nothing for a while, or at once
+    /// if a person has to act. Gives the obstacle that it is.
+    async fn refused(&mut self, source: SinkError) -> Result<Obstacle, StoreError> {
         let now = self.clock.now().wall;
         let failures = self.trouble.as_ref().map_or(1, |trouble| trouble.failures + 1);
-        let event = (failures >= TOLD_AFTER && self.memory.failing_since.is_none()).then(|| {
+        let lasts = match source {
+            SinkError::Unusable { .. } => true,
+            SinkError::Failing(_) => failures >= TOLD_AFTER,
+        };
+        let said = whole_text(&source);
+        let event = (lasts && self.memory.failing_since.is_none()).then(|| {
             self.memory.failing_since = Some(now);
-            SinkEvent::Failing { reason: said.to_owned(), retry_after: self.wait_after(failures) }
+            SinkEvent::Failing { reason: said.clone(), retry_after: self.wait_after(failures) }
         });
-        let failed = Failed { seq: first, error: said.to_owned(), strikes: 0, dead: false };
-        let settlement = Settlement { failed: vec![failed], ..Settlement::of(self.sink.name(), now) };
-        self.tell(settlement, event).await
+        let first = self.store.pending(self.sink.name(), 1).await?;
+        let failed = first.into_iter().map(|Delivery { seq, .. }| {
+            let error = said.clone();
+            Failed { seq, error, strikes: 0, dead: false }
+        });
+        let settlement = Settlement { failed: failed.collect(), ..Settlement::of(self.sink.name(), now) };
+        self.tell(settlement, event).await?;
+        Ok(Obstacle::Sink { name: self.sink.name().to_owned(), source })
     }
 
     /// Writes a settlement, with what there is to say of the sink. If the store does not take it, or nobody hears that it
@@ -245,31 +252,22 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
     }
 
     /// Notes in the store what the sink has.
-    async fn settle(&mut self) -> Result<(), RelayError> {
+    async fn settle(&mut self) -> Result<(), Obstacle> {
         if let Some(through) = self.unsettled {
             let now = self.clock.now().wall;
-            self.store.delivered(self.sink.name(), through, now).await.map_err(RelayError::Store)?;
+            self.store.delivered(self.sink.name(), through, now).await?;
             self.unsettled = None;
         }
-        self.settle_untold().await.map_err(RelayError::Store)
-    }
-
-    fn sink_error(&self, source: SinkError) -> RelayError {
-        RelayError::Sink { name: self.sink.name().to_owned(), source }
+        Ok(self.settle_untold().await?)
     }
 
     /// Waits before another try, or gives the failure back if no try can help.
-    async fn bear(&mut self, error: RelayError) -> Result<(), RelayError> {
-        let hopeless = match &error {
-            RelayError::Store(StoreError::Unusable { .. }) => true,
-            // Only at the start: whoever moves the file away at run time gets the events that waited.
-            RelayError::Sink { source: SinkError::Unusable { .. }, .. } => !self.started,
-            RelayError::Store(StoreError::Failing(_))
-            | RelayError::Sink { source: SinkError::Failing(_), .. } => false,
+    async fn bear(&mut self, error: Obstacle) -> Result<(), StoreError> {
+        let error = match error {
+            Obstacle::Store(error @ StoreError::Unusable { .. }) => return Err(error),
+            // What has to be mended is mended while the others go on: an event file is no reason not to watch.
+            Obstacle::Store(StoreError::Failing(_)) | Obstacle::Sink { .. } => error,
         };
-        if hopeless {
-            return Err(error);
-        }
         let failures = if let Some(trouble) = &mut self.trouble {
             trouble.failures = trouble.failures.saturating_add(1);
             trouble.failures

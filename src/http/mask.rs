@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 
 /// What stands for a part that was left out.
-const HIDDEN: &str = "***";
+pub const HIDDEN: &str = "***";
 
 /// A text for people is not longer, in characters: enough for the longest documented message (255) and its like.
 pub const MAX_TEXT: usize = 500;

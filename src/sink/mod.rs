@@ -29,7 +29,7 @@ pub struct Line {
 /// Why a sink did not take it. Each variant is a different reaction.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// It will not take anything before a person has mended it.
+    /// It will not take anything before a person has mended it: worth a word at once.
     #[error("{detail}")]
     Unusable {
         /// What is wrong and what to do, for people.
@@ -73,7 +73,7 @@ pub trait Sink: Send {
     /// this store.
     ///
     /// # Errors
-    /// `Unusable` if a person has to act before the daemon can start.
+    /// `Unusable` if a person has to act before it can be. It is asked again.
     fn start(&mut self) -> impl Future<Output = Result<Option<Line>, SinkError>> + Send;
 
     /// Takes up to [`BATCH_MAX`] events in the order of their `seq`.

@@ -15,7 +15,7 @@ use claimwatch::core::delivery::SinkMemory;
 
 use claimwatch::core::record::{self, Record};
 use claimwatch::core::time::Timestamp;
-use claimwatch::daemon::relay::{self, Pace, RelayError};
+use claimwatch::daemon::relay::{self, Pace};
 use claimwatch::sink::file::FileSink;
 use claimwatch::sink::log::{Format, LogSink};
 use claimwatch::sink::text::render;
@@ -325,7 +325,7 @@ mod relaying {
         fn relay<K: Sink + 'static>(
             &self,
             sink: K,
-        ) -> impl Future<Output = Result<(), RelayError>> + Send + use<K> {
+        ) -> impl Future<Output = Result<(), StoreError>> + Send + use<K> {
             let clock = Arc::new(SystemClock::start());
             relay::run_paced(
                 Arc::clone(&self.store),
@@ -396,7 +396,7 @@ mod relaying {
     #[tokio::test]
     async fn a_sink_that_fails_twice_gets_everything_once_and_in_order() {
         let world = World::new(&["told"]).await;
-        let told = Told::new("told", vec![failing(), SinkError::Unusable { detail: "moved".into() }]);
+        let told = Told::new("told", vec![failing(), failing()]);
         world.say(700).await;
         let talk = async {
             told.has(700).await;
@@ -589,17 +589,30 @@ mod relaying {
     }
 
     #[tokio::test]
-    async fn a_sink_that_cannot_start_ends_its_relay() {
+    async fn a_file_that_cannot_be_used_at_the_start_is_told_of_at_once_and_used_once_it_can_be() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         fs::write(&path, "a letter to somebody\n").unwrap();
-        let world = World::new(&["file"]).await;
-        let ended = tokio::time::timeout(PATIENCE, world.relay(FileSink::new(path))).await.unwrap();
-        let Err(RelayError::Sink { name, source: SinkError::Unusable { detail } }) = ended else {
-            panic!("{ended:?}")
+        let world = World::new(&["file", "told"]).await;
+        world.say(2).await;
+        let told = Told::new("told", Vec::new());
+        let file = path.clone();
+        let mend = async {
+            told.has(3).await;
+            let said = world.store.event(3).await.unwrap().unwrap().json;
+            assert!(
+                said.contains("\"event\":\"sink.failing\"") && said.contains("not an event file"),
+                "{said}"
+            );
+            assert_eq!(fs::read_to_string(&file).unwrap(), "a letter to somebody\n");
+            fs::remove_file(&file).unwrap();
+            told.has(4).await;
+            world.stop.cancel();
         };
-        assert_eq!(name, "file");
-        assert!(detail.contains("not an event file"), "{detail}");
+        let (ended, other, ()) =
+            tokio::join!(world.relay(FileSink::new(path.clone())), world.relay(told.clone()), mend);
+        ended.and(other).unwrap();
+        assert_eq!(seqs_in(&path), [1, 2, 3, 4], "what waited, that it failed, and that it recovered");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 //! - Never two events of one stream under way, so that a stream arrives in order. A post that gets no answer holds its
 //!   stream for [`LEASE`] and no longer.
 //! - Back-off belongs to the endpoint: while it takes nothing there is one trial at a time, after 5 s doubling to 40 s and
-//!   not before it asks. The first success releases everything.
+//!   not before it asks. The first success releases everything. While it takes a part, posts are further apart ([`Pace`]).
 //! - Trials go round the streams, so that one event that it cannot digest is not taken for an outage for long; from then on
 //!   that event waits by itself, and is dead after a number of tries.
 //! - What fails while others are taken may be an event that cannot be digested, or one of many at an endpoint that takes
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::super::event::{SinkCondition, SinkEvent};
 use super::super::time::{Now, Tick};
+use super::pace::Pace;
 use super::{IN_FLIGHT_MOST, Posted, SinkMemory};
 
 /// The wait after a first failure, doubled with each further one
@@ -59,6 +60,9 @@ pub struct Endpoint {
     /// Rises with each failure that counts: what was sent before it is no news of the endpoint.
     epoch: u64,
     posts: Posts,
+    pace: Pace,
+    /// Whether the turn was that of streams whose event was not tried yet.
+    others_turn: bool,
     memory: SinkMemory,
 }
 
@@ -147,6 +151,8 @@ impl Endpoint {
             outage: memory.failing_since.map(|_| Outage { failures: TOLD_AFTER, until: Tick::ZERO }),
             epoch: 0,
             posts: Posts::default(),
+            pace: Pace::new(),
+            others_turn: false,
             memory,
         }
     }
@@ -171,7 +177,7 @@ impl Endpoint {
         }
         match &self.outage {
             Some(outage) => usize::from(outage.until <= now && self.flights.is_empty()),
-            None => IN_FLIGHT_MOST.saturating_sub(self.flights.len()),
+            None => self.pace.room(IN_FLIGHT_MOST.saturating_sub(self.flights.len()), now),
         }
     }
 
@@ -180,6 +186,13 @@ impl Endpoint {
     pub fn busy(&self, now: Tick) -> Vec<String> {
         let resting = self.rests.iter().filter(|(_, rest)| rest.until > now).map(|(stream, _)| stream);
         self.flights.keys().chain(resting).chain(&self.tried).cloned().collect()
+    }
+
+    /// Streams that have to stand back this time: every other time those whose event was not taken. The others have half of
+    /// the turns, so that what cannot be digested does not come before them again and again.
+    pub fn stand_back(&mut self) -> Vec<String> {
+        self.others_turn = !self.others_turn;
+        if self.others_turn { self.rests.keys().cloned().collect() } else { Vec::new() }
     }
 
     /// Every stream was tried: they are tried again. False if none was.
@@ -192,7 +205,7 @@ impl Endpoint {
         let flights = self.flights.values().map(|flight| flight.until);
         let rests = self.rests.values().map(|rest| rest.until).filter(|until| *until > now);
         let outage = self.outage.as_ref().map(|outage| outage.until).filter(|until| *until > now);
-        flights.chain(rests).chain(outage).min()
+        flights.chain(rests).chain(outage).chain(self.pace.changes_at(now)).min()
     }
 
     /// An event was sent.
@@ -200,6 +213,7 @@ impl Endpoint {
         let Ready { stream, seq, strikes } = ready;
         let flight = Flight { seq: *seq, strikes: *strikes, epoch: self.epoch, until: now.plus(LEASE) };
         self.flights.insert(stream.clone(), flight);
+        self.pace.sent(now);
     }
 
     /// Streams whose posts had no answer in all their time.
@@ -279,6 +293,7 @@ impl Endpoint {
 
     fn took(&mut self, now: Now, told: &mut Vec<SinkEvent>) {
         self.posts.taken += 1;
+        self.pace.took(now.tick);
         self.outage = None;
         self.refused.clear();
         self.tried.clear();
@@ -338,12 +353,18 @@ impl Endpoint {
         told: &mut Vec<SinkEvent>,
     ) {
         let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MOST);
-        let outage = self.outage.get_or_insert(Outage { failures: 0, until: now.tick });
-        if flight.epoch < self.epoch && outage.failures > 0 {
-            outage.until = outage.until.max(now.tick.plus(asked));
+        if flight.epoch < self.epoch {
+            self.pace.wait(asked, now.tick);
+            if let Some(outage) = &mut self.outage {
+                outage.until = outage.until.max(now.tick.plus(asked));
+            }
             return;
         }
         self.epoch += 1;
+        if self.outage.is_none() && self.pace.slow_down(asked, now.tick) {
+            return;
+        }
+        let outage = self.outage.get_or_insert(Outage { failures: 0, until: now.tick });
         outage.failures = outage.failures.saturating_add(1);
         let pause = wait(outage.failures).max(asked);
         outage.until = now.tick.plus(pause);
@@ -531,18 +552,19 @@ mod tests {
         mut waiting: Vec<String>,
         mut made: impl FnMut(u64) -> Vec<String>,
         answers: impl Fn(&str, usize) -> Posted,
-    ) -> Vec<String> {
+    ) -> (Vec<String>, u64) {
         let (mut sent, mut dead) = (Sent::new(), Vec::new());
         for second in 0..20_000 {
             waiting.extend(made(second));
             let room = sent.room(second);
-            let free = |sent: &Sent| -> Vec<String> {
-                let free = waiting.iter().filter(|stream| !sent.is_busy(stream, second));
-                free.take(room).cloned().collect()
+            let free = |sent: &Sent, but: &[String]| -> Vec<String> {
+                let free = |stream: &&String| !sent.is_busy(stream, second) && !but.contains(stream);
+                waiting.iter().filter(free).take(room).cloned().collect()
             };
-            let mut batch = free(&sent);
-            if batch.is_empty() && room > 0 && sent.endpoint.go_round() {
-                batch = free(&sent);
+            let back = sent.endpoint.stand_back();
+            let mut batch = free(&sent, &back);
+            if batch.is_empty() && (!back.is_empty() || room > 0 && sent.endpoint.go_round()) {
+                batch = free(&sent, &[]);
             }
             batch.iter().for_each(|stream| sent.send(stream, second));
             for (before, stream) in batch.iter().enumerate() {
@@ -553,7 +575,7 @@ mod tests {
                 dead.extend((verdict == Verdict::Dead).then(|| stream.clone()));
             }
             if waiting.is_empty() {
-                return dead;
+                return (dead, second);
             }
         }
         panic!("{} wait for ever", waiting.len());
@@ -564,7 +586,9 @@ mod tests {
         for takes in [1, 3, 8, 15] {
             let all = (0..400).map(|n| format!("{n}")).collect();
             let answers = |_: &str, before| if before < takes { Posted::Taken } else { failing() };
-            assert_eq!(deliver(all, |_| Vec::new(), answers), [] as [&str; 0], "{takes} of 16");
+            let (dead, seconds) = deliver(all, |_| Vec::new(), answers);
+            assert_eq!(dead, [] as [&str; 0], "{takes} of 16");
+            assert!(seconds < 450, "{takes} of 16: {seconds} s for 400 events");
         }
     }
 
@@ -574,7 +598,7 @@ mod tests {
         let good =
             |second| if second < 9000 && second % 20 == 0 { vec![format!("{second}")] } else { Vec::new() };
         let answers = |stream: &str, _| if stream.starts_with("bad") { failing() } else { Posted::Taken };
-        let mut dead = deliver(bad.clone(), good, answers);
+        let (mut dead, _seconds) = deliver(bad.clone(), good, answers);
         dead.sort_by_key(|name| bad.iter().position(|known| known == name));
         assert_eq!(dead, bad);
     }

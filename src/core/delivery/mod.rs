@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod filter;
+mod pace;
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -10,6 +11,9 @@ pub use endpoint::{Endpoint, Ready, Verdict};
 pub use filter::{Filter, matches};
 
 use super::time::Timestamp;
+
+/// The sinks that get every event, in order, and are no webhooks.
+pub const EVERYTHING: [&str; 2] = ["log", "file"];
 
 /// Posts that one webhook may have in flight: enough to empty a backlog of an hour in seconds, and few for a receiver.
 pub const IN_FLIGHT_MOST: usize = 16;

@@ -130,9 +130,18 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
             return Ok(());
         }
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
-        let mut waiting = self.store.waiting(self.post.name(), &round.endpoint.busy(now.tick), limit).await?;
+        let name = self.post.name();
+        let back = round.endpoint.stand_back();
+        let mut waiting = Vec::new();
+        if !back.is_empty() {
+            let except = [round.endpoint.busy(now.tick), back].concat();
+            waiting = self.store.waiting(name, &except, limit).await?;
+        }
+        if waiting.is_empty() {
+            waiting = self.store.waiting(name, &round.endpoint.busy(now.tick), limit).await?;
+        }
         if waiting.is_empty() && round.endpoint.go_round() {
-            waiting = self.store.waiting(self.post.name(), &round.endpoint.busy(now.tick), limit).await?;
+            waiting = self.store.waiting(name, &round.endpoint.busy(now.tick), limit).await?;
         }
         for waiting in waiting {
             let Waiting { stream, seq, sink_seq, strikes, json } = waiting;

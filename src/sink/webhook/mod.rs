@@ -16,6 +16,7 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 pub use secret::{BadSecret, Secret};
@@ -36,6 +37,9 @@ const EXCERPT_BYTES: usize = 4096;
 
 /// So many characters of it are kept.
 const EXCERPT_CHARS: usize = 200;
+
+/// Parts of an address that are at least so long may be what lets in, wherever they stand; shorter ones are words.
+const PART_LEAST: usize = 12;
 
 /// A webhook.
 pub struct Webhook {
@@ -90,15 +94,15 @@ impl Post for Webhook {
         };
         let answer = self.transport.post(self.url.clone(), &headers, &body, TIMEOUT, EXCERPT_BYTES).await;
         match answer {
-            Ok(answer) => judged(&answer, parcel.at),
+            Ok(answer) => judged(&answer, &self.url, parcel.at),
             Err(error) => Posted::Failing { reason: error.to_string(), retry_after: None },
         }
     }
 }
 
-/// What an answer means. `sent_at` is the time to count from where the answer has no `Date`.
-fn judged(answer: &Response, sent_at: Timestamp) -> Posted {
-    let reason = || reason(answer);
+/// What an answer to a post to `url` means. `sent_at` is the time to count from where the answer has no `Date`.
+fn judged(answer: &Response, url: &Url, sent_at: Timestamp) -> Posted {
+    let reason = || reason(answer, url);
     match answer.status {
         200..=299 => Posted::Taken,
         410 => Posted::Gone { reason: reason() },
@@ -108,13 +112,30 @@ fn judged(answer: &Response, sent_at: Timestamp) -> Posted {
     }
 }
 
-/// The status with the first words of the text beside it, on one line.
-fn reason(answer: &Response) -> String {
-    let text = mask::mask(&String::from_utf8_lossy(&answer.body));
+/// The status with the first words of the text beside it, on one line. Receivers repeat where they were asked; that may be
+/// what lets in.
+fn reason(answer: &Response, url: &Url) -> String {
+    let said = String::from_utf8_lossy(&answer.body).into_owned();
+    let said = admitting(url).iter().fold(said, |said, part| said.replace(part.as_str(), mask::HIDDEN));
+    let text = mask::mask(&said);
     let status = answer.status;
     let meaning = if (300..400).contains(&status) { ", a redirect, which is not followed" } else { "" };
     match mask::cut(&text, EXCERPT_CHARS) {
         "" => format!("HTTP {status}{meaning}"),
         said => format!("HTTP {status}{meaning}: {said}"),
     }
+}
+
+/// What of an address is not to be shown: path and query, and the long parts of both, as they stand there and decoded.
+fn admitting(url: &Url) -> Vec<String> {
+    let (path, query) = (url.path(), url.query().unwrap_or_default());
+    let parts = path.split('/').chain(query.split(['&', '='])).filter(|part| part.len() >= PART_LEAST);
+    let whole = [path, query].into_iter().filter(|part| part.len() > 1);
+    let mut all: Vec<String> = whole
+        .chain(parts)
+        .flat_map(|part| [part.to_owned(), percent_decode_str(part).decode_utf8_lossy().into_owned()])
+        .collect();
+    // A part of another one would break it up.
+    all.sort_unstable_by_key(|part| std::cmp::Reverse(part.len()));
+    all
 }

@@ -97,6 +97,11 @@ fn what_cannot_be_cut_and_what_cannot_be_read_is_refused() {
     assert!(envelope::body(&broken).unwrap_err().starts_with("the stored record cannot be read"));
 }
 
+fn url() -> Url {
+    Url::parse("https://hooks.example.com/T000/B0%20longer-than-words?key=hunter2&other=longer-than-words-2")
+        .unwrap()
+}
+
 fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Response {
     Response { status, headers: Headers::from_pairs(headers.iter().copied()), body: body.to_vec() }
 }
@@ -104,7 +109,7 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Response {
 #[test]
 fn the_status_alone_decides() {
     for status in 100..1000 {
-        let posted = judged(&answer(status, &[("retry-after", "7")], b"no"), at());
+        let posted = judged(&answer(status, &[("retry-after", "7")], b"no"), &url(), at());
         let reason = |meaning: &str| format!("HTTP {status}{meaning}: no");
         let failing = |meaning: &str| Posted::Failing {
             reason: reason(meaning),
@@ -126,7 +131,7 @@ fn the_status_alone_decides() {
 fn a_wait_is_counted_from_the_answers_own_date() {
     let wait = |text: &str| {
         let date = ("date", "Sun, 22 Nov 2026 20:00:00 GMT");
-        match judged(&answer(503, &[("retry-after", text), date], b""), at()) {
+        match judged(&answer(503, &[("retry-after", text), date], b""), &url(), at()) {
             Posted::Failing { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
             other @ (Posted::Taken | Posted::Refused { .. } | Posted::Gone { .. } | Posted::Busy { .. }) => {
                 unreachable!("{other:?}")
@@ -149,13 +154,23 @@ fn a_wait_is_counted_from_the_answers_own_date() {
 
 #[test]
 fn a_reason_is_one_short_line_without_secrets() {
-    let said = |body: &[u8]| reason(&answer(500, &[], body));
+    let said = |body: &[u8]| reason(&answer(500, &[], body), &url());
     assert_eq!(said(b""), "HTTP 500");
     assert_eq!(said(b"\r\n \0"), "HTTP 500");
     assert_eq!(said(b"<h1>\x1b[31mNo\r\nroom\t</h1>"), "HTTP 500: <h1> [31mNo room </h1>");
     assert_eq!(said(b"\xff\xfe"), "HTTP 500: \u{fffd}\u{fffd}");
     assert_eq!(said("é".repeat(2000).as_bytes()), format!("HTTP 500: {}", "é".repeat(200)));
     assert_eq!(said(b"bad whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"), "HTTP 500: bad ***");
+    // What lets in may be in the address, and receivers repeat that.
+    for (repeated, shown) in [
+        ("cannot POST /T000/B0%20longer-than-words", "cannot POST ***"),
+        ("cannot POST /T000/B0 longer-than-words", "cannot POST ***"),
+        ("no B0%20longer-than-words here", "no *** here"),
+        ("POST /T000/B0%20longer-than-words?key=hunter2&other=longer-than-words-2 HTTP", "POST ***?*** HTTP"),
+        ("bad longer-than-words-2, T000", "bad ***, T000"),
+    ] {
+        assert_eq!(said(repeated.as_bytes()), format!("HTTP 500: {shown}"));
+    }
     assert_eq!(said(b"not v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw="), "HTTP 500: not v1,***");
 }
 

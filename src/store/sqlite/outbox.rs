@@ -54,8 +54,11 @@ const SETTLE_FAILED: &str = "
 
 const SINK: &str = "SELECT generation, failing_since, disabled_since, revived FROM sinks WHERE name = ?1";
 
-const REMEMBER: &str =
-    "UPDATE sinks SET generation = ?2, failing_since = ?3, disabled_since = ?4, revived = ?5 WHERE name = ?1";
+/// Whoever is to be revived stays so until it is: what is written may be from before it was asked for.
+const REMEMBER: &str = "
+    UPDATE sinks
+    SET generation = ?2, failing_since = ?3, disabled_since = ?4, revived = (revived OR ?5) AND ?4 IS NOT NULL
+    WHERE name = ?1";
 
 /// Events that are searched for an id at once, the youngest first: ids have no index (migrations/sqlite/0001).
 const SEARCHED_AT_ONCE: u64 = 10_000;

@@ -98,6 +98,18 @@ fn diagnostics_that_nobody_reads_hold_up_nothing() {
 }
 
 #[test]
+fn the_end_comes_though_nobody_reads_standard_error() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "IN_PROGRESS")])].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    let mut daemon = Running::start(house.command_into_full_pipe(2, &["run"]));
+    daemon.until_events(&["number.in_progress"]);
+    // The daemon sees that its store is gone with the next write, and ends.
+    std::fs::rename(house.path("claimwatch.db"), house.path("elsewhere.db")).unwrap();
+    assert_eq!(daemon.end().code, Some(i32::from(exit::STORE)));
+}
+
+#[test]
 fn a_hang_up_after_a_rotation_ends_nothing_and_loses_nothing() {
     let sim = Sim::start(&[WIDE, &number(1, &[(0, "IN_PROGRESS"), (4, "CLAIMED")])].concat());
     let house = House::at(sim.address);

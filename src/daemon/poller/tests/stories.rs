@@ -55,7 +55,7 @@ async fn a_number_claimed_under_another_id_is_resolved_and_nobody_is_woken() {
 async fn who_may_not_ask_for_other_ids_is_told_so_once_and_warned_all_the_same() {
     let refused = || {
         Answer::Observed(Observation::Denied {
-            reach: crate::core::observation::Reach::Order,
+            reach: Reach::Order,
             code: "AccessDeniedException".into(),
             message: None,
             clock_offset_s: None,
