@@ -200,6 +200,8 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
     /// Notes what the sink said to the oldest event; tells of it once the sink has taken nothing for a while, or at once
     /// if a person has to act. Gives the obstacle that it is.
     async fn refused(&mut self, source: SinkError) -> Result<Obstacle, StoreError> {
+        // Before anything is remembered of it: what then cannot be read must not pass for told.
+        let first = self.store.pending(self.sink.name(), 1).await?;
         let now = self.clock.now().wall;
         let failures = self.trouble.as_ref().map_or(1, |trouble| trouble.failures + 1);
         let lasts = match source {
@@ -211,7 +213,6 @@ impl<S: Outbox, K: Sink, C: Clock> Relay<S, K, C> {
             self.memory.failing_since = Some(now);
             SinkEvent::Failing { reason: said.clone(), retry_after: self.wait_after(failures) }
         });
-        let first = self.store.pending(self.sink.name(), 1).await?;
         let failed = first.into_iter().map(|Delivery { seq, .. }| {
             let error = said.clone();
             Failed { seq, error, strikes: 0, dead: false }
