@@ -165,3 +165,27 @@ async fn an_event_that_cannot_be_digested_holds_up_the_others_for_seconds() {
     assert_eq!(dead.len(), 1);
     assert!(taken.iter().any(|(_, id)| id == "s0-60-0"), "what is behind it follows");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_limits_its_rate_gets_everything_at_half_that_rate_at_least() {
+    for rate in [1.0, 5.0, 20.0] {
+        let bucket = Mutex::new((1.0, Duration::ZERO));
+        let limited = move |_: &str, passed: Duration| {
+            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            let tokens: f64 = bucket.0 + (passed - bucket.1).as_secs_f64() * rate;
+            *bucket = (tokens.min(1.0), passed);
+            if bucket.0 < 1.0 {
+                return down();
+            }
+            bucket.0 -= 1.0;
+            Posted::Taken
+        };
+        let office = Office::new(limited).await;
+        office.say(300, 1).await;
+        // What had bad luck waits by itself, at last for 40 s each time.
+        office.work(Duration::from_secs_f64(300.0 / rate * 2.0 + 120.0), async {}).await;
+        let taken = office.taken().iter().filter(|(_, id)| id.starts_with('s')).count();
+        let dead = office.store.deliveries("pager", Stands::Dead, 0, 10).await.unwrap();
+        assert_eq!((taken, dead.len()), (300, 0), "{rate} a second: {:?}", office.taken().last());
+    }
+}
