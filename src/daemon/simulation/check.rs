@@ -17,7 +17,7 @@ pub(super) struct Outcome<'a> {
     pub(super) log: &'a str,
     pub(super) got: [&'a [Got]; 2],
     pub(super) given: &'a [Given],
-    /// What the service complains of.
+    /// What the service complains of, and whoever changed an order.
     pub(super) complaints: &'a [String],
     /// When the run ended, milliseconds.
     pub(super) ended: u64,
@@ -88,7 +88,6 @@ pub(super) fn check(outcome: &Outcome<'_>) -> Result<(), String> {
         return Err(complaint.clone());
     }
     faults(&events, outcome.plan)?;
-    edits(&events)?;
     truth(&events, outcome.plan, outcome.ended)
 }
 
@@ -316,27 +315,6 @@ fn faults(events: &Events, plan: &Plan) -> Result<(), String> {
         None => Ok(()),
         Some((line, _)) => Err(format!("it was not the order's fault: {line}")),
     }
-}
-
-/// What somebody else changed of an order stays, until lists change.
-fn edits(events: &Events) -> Result<(), String> {
-    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
-    for (line, event) in events {
-        if text(event, "event") == "config.applied" {
-            last.clear();
-        }
-        let order = text(event, "order_id");
-        if !order.is_empty() {
-            if text(event, "event") == "order.tracked" {
-                last.remove(order);
-            }
-            let edit = text(event, "label").strip_prefix("edit ").and_then(|n| n.parse().ok()).unwrap_or(0);
-            if last.insert(order, edit).is_some_and(|before| before > edit) {
-                return Err(format!("an edit was overwritten: {line}"));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// A webhook got what it wants, all of it, in order per stream, and nothing else.

@@ -10,6 +10,7 @@ mod sinks;
 mod store;
 mod world;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +29,7 @@ use self::world::{Eyes, World};
 use super::{Daemon, DaemonError, Parts, Setup};
 use crate::clock::{Clock as _, TestClock};
 use crate::config::{self, Loaded, Sources};
+use crate::core::order::Stream;
 use crate::core::random::Random;
 use crate::core::time::{Tick, Timestamp};
 use crate::store::Store;
@@ -50,8 +52,18 @@ pub(super) struct Trouble {
     clock: Arc<TestClock>,
     rates: Rates,
     quiet_at: u64,
-    /// How often somebody else changed an order.
-    edits: AtomicU64,
+    /// What somebody else changed of orders.
+    edits: Mutex<Edits>,
+}
+
+/// What somebody else changed of orders, which nobody may undo but the lists.
+#[derive(Debug, Default)]
+pub(super) struct Edits {
+    count: u64,
+    /// The last change of each order.
+    last: BTreeMap<Stream, u64>,
+    /// Changes that were not there any more.
+    lost: Vec<String>,
 }
 
 impl Trouble {
@@ -143,7 +155,7 @@ impl Run {
             clock: Arc::clone(&clock),
             rates: plan.rates,
             quiet_at: plan.quiet_at,
-            edits: AtomicU64::new(0),
+            edits: Mutex::default(),
         });
         Self {
             world: Arc::new(World::new(plan.clone(), Arc::clone(&trouble))),
@@ -161,8 +173,7 @@ impl Run {
         let leaves_out = self.plan.untracked.is_some_and(|(from, to)| (from..to).contains(&now));
         write_lists(self.folder.path(), &self.plan, leaves_out);
         let path = self.folder.path().join("claimwatch.toml");
-        let sources =
-            Sources { path, environment: std::collections::BTreeMap::new(), now: self.trouble.wall() };
+        let sources = Sources { path, environment: BTreeMap::new(), now: self.trouble.wall() };
         let loaded = config::load(&sources);
         assert!(loaded.config.is_some() && loaded.bad_lists.is_empty(), "{}", loaded.problems.render(false));
         loaded
@@ -327,7 +338,7 @@ impl Run {
             log: &log,
             got: [&first, &second],
             given: &lock(&self.world.given),
-            complaints: &lock(&self.world.complaints),
+            complaints: &[&lock(&self.world.complaints)[..], &lock(&self.trouble.edits).lost].concat(),
             ended: self.trouble.now_ms(),
         })
     }

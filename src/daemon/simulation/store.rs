@@ -1,12 +1,12 @@
 //! A store in which calls fail before they did anything or after they did it all, take their time, and are cut off.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::Trouble;
 use super::life::Life;
 use super::plan::Chance as _;
+use super::sinks::lock;
 use crate::core::delivery::SinkMemory;
 use crate::core::event::ScopeKey;
 use crate::core::order::{OrderKey, Stream};
@@ -40,7 +40,7 @@ fn failing(why: &'static str) -> StoreError {
 
 impl<S> Faulty<S> {
     fn chance(&self, part: f64) -> bool {
-        part > 0.0 && self.random.lock().unwrap_or_else(PoisonError::into_inner).chance(part)
+        part > 0.0 && lock(&self.random).chance(part)
     }
 
     async fn call<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -68,16 +68,36 @@ impl<S> Faulty<S> {
 impl<S: Store> Faulty<S> {
     /// Somebody else changes an order that the daemon has just read: what it makes of that is outdated.
     async fn edit(&self, order: &Order) -> Result<(), StoreError> {
-        let number = self.trouble.edits.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = {
+            let mut edits = lock(&self.trouble.edits);
+            edits.count += 1;
+            edits.count
+        };
         let mut watch = order.watch.clone();
         watch.declared.label = Some(format!("edit {number}"));
         if let Some(step) =
             watchlist::track(Some(order), watch, self.trouble.wall()).filter(|_| order.tracked)
         {
             let change = Change { was: order.generation, order: step.order, records: Vec::new() };
-            self.held(self.inner.commit(Batch { changes: vec![change], ..Batch::default() })).await?;
+            let batch = Batch { changes: vec![change], ..Batch::default() };
+            if self.held(self.inner.commit(batch)).await?.superseded.is_empty() {
+                lock(&self.trouble.edits).last.insert(order.stream(), number);
+            }
         }
         Ok(())
+    }
+
+    /// What somebody else changed is still there.
+    fn check_edits(&self, orders: &[Order]) {
+        let mut edits = lock(&self.trouble.edits);
+        for order in orders {
+            let label = order.watch.declared.label.as_deref().and_then(|label| label.strip_prefix("edit "));
+            let has = label.and_then(|number| number.parse().ok()).unwrap_or(0);
+            if edits.last.get(&order.stream()).is_some_and(|last| has < *last) {
+                let lost = format!("a change of {} was overwritten: it has edit {has}", order.watch.key.id);
+                edits.lost.push(lost);
+            }
+        }
     }
 }
 
@@ -93,10 +113,14 @@ pub(super) async fn hold_time<T>(work: impl Future<Output = T>) -> T {
 
 impl<S: Store> Store for Faulty<S> {
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        if !batch.lists.is_empty() {
+            lock(&self.trouble.edits).last.clear();
+        }
         self.call(self.inner.commit(batch)).await
     }
     async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
         let orders = self.call(self.inner.load(streams)).await?;
+        self.check_edits(&orders);
         for order in &orders {
             if self.chance(self.trouble.rates().edited) {
                 self.edit(order).await?;
