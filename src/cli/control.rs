@@ -18,8 +18,10 @@ use crate::config::Config;
 const OF_THE_SERVICE: &str = "/run/claimwatch/control.sock";
 /// The configuration that the shipped unit runs with.
 const CONFIG_OF_THE_SERVICE: &str = "/etc/claimwatch/claimwatch.toml";
-/// How long an answer may take.
+/// How long an answer may take,
 const PATIENCE: Duration = Duration::from_secs(10);
+/// and one to what may take long: to reload lists of many orders.
+const PATIENCE_LONG: Duration = Duration::from_secs(60);
 /// An answer is no longer: ten thousand scopes with the longest names make twenty megabytes.
 const ANSWER_MAX: usize = 32 << 20;
 
@@ -55,16 +57,30 @@ pub(super) enum NoAnswer {
 
 /// Asks for something to be done. Gives the answer's status and body.
 pub(super) async fn post(config: &Config, path: &str) -> Result<(StatusCode, Value), NoAnswer> {
-    let (status, body) = exchange(config, Method::POST, path).await?;
+    posted(config, path, PATIENCE).await
+}
+
+/// The same for what may take long.
+pub(super) async fn post_and_wait(config: &Config, path: &str) -> Result<(StatusCode, Value), NoAnswer> {
+    posted(config, path, PATIENCE_LONG).await
+}
+
+async fn posted(config: &Config, path: &str, patience: Duration) -> Result<(StatusCode, Value), NoAnswer> {
+    let (status, body) = exchange(config, Method::POST, path, patience).await?;
     Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
 /// Asks to be told something. Gives the answer's status and body.
 pub(super) async fn get(config: &Config, path: &str) -> Result<(StatusCode, Bytes), NoAnswer> {
-    exchange(config, Method::GET, path).await
+    exchange(config, Method::GET, path, PATIENCE).await
 }
 
-async fn exchange(config: &Config, method: Method, path: &str) -> Result<(StatusCode, Bytes), NoAnswer> {
+async fn exchange(
+    config: &Config,
+    method: Method,
+    path: &str,
+    patience: Duration,
+) -> Result<(StatusCode, Bytes), NoAnswer> {
     let places = match &config.control_socket {
         Some(path) => vec![path.clone()],
         // With another configuration than the service's, it is another daemon that is meant.
@@ -78,7 +94,7 @@ async fn exchange(config: &Config, method: Method, path: &str) -> Result<(Status
     for place in &places {
         match UnixStream::connect(place).await {
             Ok(stream) => {
-                let asked = tokio::time::timeout(PATIENCE, ask(stream, method, path)).await;
+                let asked = tokio::time::timeout(patience, ask(stream, method, path)).await;
                 let asked = asked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
                 return asked
                     .map_err(|cause| NoAnswer::Nobody { tried: vec![place.display().to_string()], cause });

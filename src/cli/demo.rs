@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::story::{Story, StorySink};
-use super::{ConfigArg, complain, load, run::failed, say};
+use super::{ConfigArg, complain, run::failed, say, sources};
 use crate::clock::{Clock as _, SystemClock};
+use crate::config;
 use crate::daemon::{self, DaemonError, Parts, Setup};
 use crate::exit;
 use crate::sim;
@@ -75,7 +76,8 @@ async fn play(folder: &Path, clock: SystemClock, story: Story, colour: bool) -> 
         ("CLAIMWATCH__ACCOUNT__DEMO__CONNECT__ENDPOINT".to_owned(), endpoint.clone()),
         ("CLAIMWATCH__ACCOUNT__DEMO__CHIME__ENDPOINT".to_owned(), endpoint),
     ]);
-    let loaded = load(&ConfigArg { config: folder.join("claimwatch.toml") }, environment, clock);
+    let sources = sources(&ConfigArg { config: folder.join("claimwatch.toml") }, environment, clock);
+    let loaded = config::load(&sources);
     let Some(config) = &loaded.config else {
         return Err(DaemonError::Config(loaded.problems.render(false)));
     };
@@ -84,7 +86,8 @@ async fn play(folder: &Path, clock: SystemClock, story: Story, colour: bool) -> 
 
     let stop = CancellationToken::new();
     let log = StorySink { story, colour, stop: stop.clone() };
-    let setup = Setup { loaded, once: false, deadline: Some(AT_MOST), accept_removal: false, control: None };
+    let setup =
+        Setup { loaded, once: false, deadline: Some(AT_MOST), accept_removal: false, control: None, sources };
     let world_stop = CancellationToken::new();
     let world = sim::http::serve(
         listener,

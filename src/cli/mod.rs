@@ -5,6 +5,7 @@ mod check;
 mod control;
 mod deliveries;
 mod demo;
+mod reload;
 mod requeue;
 mod run;
 mod simulate;
@@ -62,6 +63,8 @@ enum Command {
     Deliveries(deliveries::Args),
     /// Have the running daemon send events to a webhook again: those that it refused, one, or all since a time
     Requeue(requeue::Args),
+    /// Have the running daemon read the watch lists again; prints what changed, or why nothing did
+    Reload(reload::Args),
     /// Check the configuration and the watch lists; exit 0 or 78
     Check(ConfigArg),
 }
@@ -111,6 +114,7 @@ pub fn main(
             Command::Status(args) => status::run(args, environment, clock).await,
             Command::Deliveries(args) => deliveries::run(args, environment, clock).await,
             Command::Requeue(args) => requeue::run(args, environment, clock).await,
+            Command::Reload(args) => reload::run(args, environment, clock).await,
             Command::Check(args) => check::run(&args, &environment, clock),
         }
     });
@@ -146,12 +150,22 @@ fn is_ours(target: &str) -> bool {
 }
 
 fn load(config: &ConfigArg, environment: BTreeMap<String, String>, clock: SystemClock) -> Loaded {
-    crate::config::load(&Sources { path: config.config.clone(), environment, now: clock.now().wall })
+    crate::config::load(&sources(config, environment, clock))
+}
+
+/// Where the configuration is, to be read now.
+fn sources(config: &ConfigArg, environment: BTreeMap<String, String>, clock: SystemClock) -> Sources {
+    Sources { path: config.config.clone(), environment, now: clock.now().wall }
 }
 
 /// Whether standard output takes colours: a terminal, unless `NO_COLOR` is set to anything.
 fn colours(environment: &BTreeMap<String, String>) -> bool {
     io::stdout().is_terminal() && environment.get("NO_COLOR").is_none_or(String::is_empty)
+}
+
+/// The same of standard error.
+fn colours_of_errors(environment: &BTreeMap<String, String>) -> bool {
+    io::stderr().is_terminal() && environment.get("NO_COLOR").is_none_or(String::is_empty)
 }
 
 /// Writes a line for people to standard output. Nobody listening is no reason to fail.

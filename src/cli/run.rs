@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArg, colours, complain, complain_last, control, load, webhooks};
+use super::{ConfigArg, colours, complain, complain_last, control, sources, webhooks};
 use crate::clock::SystemClock;
-use crate::config::{Config, LogFormat, parse_duration};
+use crate::config::{self, Config, LogFormat, parse_duration};
 use crate::daemon::{self, DaemonError, Parts, Setup};
 use crate::exit;
 use crate::http::transport::Transport;
@@ -36,7 +36,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
     let colour = colours(&environment);
-    let loaded = load(&args.config, environment.clone(), clock);
+    let sources = sources(&args.config, environment.clone(), clock);
+    let loaded = config::load(&sources);
     if !loaded.problems.is_empty() {
         complain(&loaded.problems.render(io::stderr().is_terminal() && colour));
     }
@@ -59,6 +60,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         deadline: args.deadline,
         accept_removal: args.accept_removal,
         control,
+        sources,
     };
     let ended = daemon::run(setup, parts, CancellationToken::new()).await;
     match ended {

@@ -118,7 +118,7 @@ pub struct Quota {
 }
 
 /// What leaves the daemon.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Events {
     /// Whether phone numbers are masked in records.
     pub numbers: Numbers,
@@ -172,7 +172,7 @@ impl std::fmt::Display for SecretFile {
 }
 
 /// One webhook.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Webhook {
     /// Its name, unique.
     pub name: String,
@@ -205,7 +205,7 @@ impl std::fmt::Debug for Webhook {
 }
 
 /// The HTTP endpoint.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Http {
     /// Where it listens.
     pub listen: std::net::SocketAddr,
@@ -214,7 +214,7 @@ pub struct Http {
 }
 
 /// When housekeeping wakes: six-field cron expressions, UTC. `None` is never.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Schedules {
     /// The heartbeat record.
     pub heartbeat: Option<String>,

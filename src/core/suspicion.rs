@@ -57,6 +57,12 @@ impl Suspicion {
         self.raised
     }
 
+    /// An order is not watched any more: it counts for nothing.
+    pub fn forget(&mut self, who: Stream) {
+        self.missing.remove(&who);
+        self.silent.remove(&who);
+    }
+
     /// When somebody accepted last.
     pub fn accepted(&self) -> Option<Timestamp> {
         self.accepted

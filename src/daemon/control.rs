@@ -14,7 +14,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,14 +25,17 @@ use tokio::task::JoinSet;
 use super::observe::{METRICS_TYPE, Overview};
 use super::outbox::{PAGE_MOST, Page, Requeued, Sinks};
 use super::poller::{Accepted, Wish};
+use super::reload::Request;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::outbox::{Outbox, Requeue, Stands};
 
 /// Connections at once; the next one waits. A person and a script or two.
 const CONNECTIONS_MOST: usize = 16;
-/// How long one may last: as long as the commands wait, since to requeue many events takes seconds.
-const CONNECTION_TIME: Duration = Duration::from_secs(10);
+/// How long one may last: as long as the most patient command waits, one that reloads large lists,
+const CONNECTION_TIME: Duration = Duration::from_secs(60);
+/// and how long until it has asked.
+const QUESTION_TIME: Duration = Duration::from_secs(10);
 /// Transactions of one request to requeue, after which it says where to go on: a hundred thousand events or so.
 const REQUEUE_STEPS: usize = 50;
 /// The socket is for its owner and group: a person on call needs no root.
@@ -74,6 +77,8 @@ pub(super) struct Desk<S> {
     pub(super) store: Arc<S>,
     /// Wakes those who bring events to sinks.
     pub(super) committed: Arc<Notify>,
+    /// Asks for a reload.
+    pub(super) reloads: mpsc::Sender<Request>,
 }
 
 impl<S> Clone for Desk<S> {
@@ -82,6 +87,7 @@ impl<S> Clone for Desk<S> {
             wishes: self.wishes.clone(),
             store: Arc::clone(&self.store),
             committed: Arc::clone(&self.committed),
+            reloads: self.reloads.clone(),
         }
     }
 }
@@ -93,7 +99,9 @@ pub(super) async fn serve<S: Outbox>(socket: Socket, desk: Desk<S>) {
         .route("/api/v1/sinks/{name}/deliveries", get(deliveries::<S>))
         .route("/api/v1/sinks/{name}/requeue", post(requeue::<S>))
         .with_state(desk.clone());
+    let reloading = Router::new().route("/api/v1/reload", post(reload)).with_state(desk.reloads.clone());
     let api = Router::new()
+        .merge(reloading)
         .route("/api/v1/scopes", get(scopes))
         .route("/api/v1/scopes/{provider}/{account}/accept", post(accept))
         .route("/metrics", get(metrics))
@@ -113,6 +121,8 @@ pub(super) async fn serve<S: Outbox>(socket: Socket, desk: Desk<S>) {
             Ok((stream, _)) => {
                 let service = TowerToHyperService::new(api.clone());
                 let answering = hyper::server::conn::http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(QUESTION_TIME)
                     .serve_connection(TokioIo::new(stream), service);
                 // Who goes away early, or stays too long, has had what there is to have.
                 open.spawn(async { drop(tokio::time::timeout(CONNECTION_TIME, answering).await) });
@@ -121,6 +131,31 @@ pub(super) async fn serve<S: Outbox>(socket: Socket, desk: Desk<S>) {
                 tracing::warn!(%cause, "the control socket does not take a connection");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
+        }
+    }
+}
+
+/// How a reload is meant.
+#[derive(Debug, Deserialize)]
+struct Meant {
+    #[serde(default)]
+    force: bool,
+}
+
+async fn reload(State(reloads): State<mpsc::Sender<Request>>, meant: Asked<Meant>) -> Response {
+    let force = match understood(meant) {
+        Ok(Meant { force }) => force,
+        Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
+    };
+    let (reply, answer) = oneshot::channel();
+    let sent = reloads.send(Request { force, reply }).await.is_ok();
+    let outcome = if sent { answer.await.ok() } else { None };
+    match outcome {
+        None => refuse(StatusCode::SERVICE_UNAVAILABLE, STOPPING),
+        Some(outcome) => {
+            let done = outcome.refused.is_none();
+            let status = if done { StatusCode::OK } else { StatusCode::CONFLICT };
+            (status, Json(outcome)).into_response()
         }
     }
 }
@@ -317,7 +352,8 @@ mod tests {
         let committed = Arc::new(Notify::new());
         let mut woken = pin!(committed.notified());
         woken.as_mut().enable();
-        let desk = Desk { wishes, store, committed: Arc::clone(&committed) };
+        let (reloads, _nobody) = mpsc::channel(1);
+        let desk = Desk { wishes, store, committed: Arc::clone(&committed), reloads };
         let again = || Ok(Query(Again { event: None, seq: None, from: None, after: 0 }));
         let refused = requeue(State(desk.clone()), InPath("nobody".into()), again()).await;
         assert_eq!(refused.status(), StatusCode::NOT_FOUND);

@@ -172,6 +172,19 @@ impl Fleet {
         true
     }
 
+    /// An order is not watched any more. Its home stays known to a look that is in flight.
+    pub(super) fn leave(&mut self, who: Stream) {
+        if let Some(member) = self.home(who) {
+            member.dispatcher.untrack(who);
+        }
+    }
+
+    /// Does something with each of them, after which it may have something to do.
+    pub(super) fn visit(&mut self, visit: impl FnMut(&mut Member)) {
+        self.members.iter_mut().for_each(visit);
+        self.stir_all();
+    }
+
     /// All of them.
     pub(super) fn members(&self) -> &[Member] {
         &self.members
@@ -208,7 +221,7 @@ impl Fleet {
 
     /// The wall clock went back by so much: looks come when they would have come.
     pub(super) fn move_back(&mut self, by: Duration) {
-        self.members.iter_mut().for_each(|member| member.dispatcher.move_back(by));
+        self.visit(|member| member.dispatcher.move_back(by));
     }
 
     /// The wall clock was set: whatever was found out before does not hold.
@@ -241,9 +254,9 @@ impl Fleet {
         self.account_ids.get(account).map(String::as_str)
     }
 
-    /// Orders that are settled.
+    /// Orders that are tracked.
     pub(super) fn orders(&self) -> u64 {
-        self.homes.len() as u64
+        self.members.iter().map(|member| member.dispatcher.tracked() as u64).sum()
     }
 
     /// Orders that are due and wait for their turn.

@@ -13,7 +13,9 @@ use crate::core::record::{self, Record};
 use crate::core::scope::ScopeMemory;
 use crate::core::state::Looked;
 use crate::core::time::{Now, Tick};
-use crate::store::{Batch, Change, Store, StoreError};
+use crate::store::{Batch, Change, ListRow, Store, StoreError};
+
+use super::lists::LastWords;
 
 /// How long an unchanged look may wait to be written. A crash costs at most that many repeated looks.
 const LINGER: Duration = Duration::from_secs(1);
@@ -31,6 +33,8 @@ pub(super) struct Journal<S> {
     waiting_since: Option<Tick>,
     scopes: BTreeMap<ScopeKey, ScopeMemory>,
     records: Vec<Record>,
+    lists: Vec<ListRow>,
+    dropped_lists: Vec<String>,
     daemon_generation: u64,
     committed: Arc<Notify>,
     trouble: Option<Trouble>,
@@ -75,6 +79,8 @@ impl<S: Store> Journal<S> {
             waiting_since: None,
             scopes: BTreeMap::new(),
             records: Vec::new(),
+            lists: Vec::new(),
+            dropped_lists: Vec::new(),
             daemon_generation,
             committed,
             trouble: None,
@@ -105,6 +111,15 @@ impl<S: Store> Journal<S> {
         self.records.push(record::of_daemon(event, (self.daemon_generation, 0), now.wall));
     }
 
+    /// Watch lists are applied to their orders: they count as applied once this is written.
+    pub(super) fn conclude(&mut self, last: LastWords, now: Now) {
+        self.lists.extend(last.lists);
+        self.dropped_lists.extend(last.dropped);
+        if let Some(event) = &last.event {
+            self.daemon(event, now);
+        }
+    }
+
     /// When something that waits must be written, at the latest.
     pub(super) fn due_at(&self) -> Option<Tick> {
         let linger = self.waiting_since.map(|since| since.plus(LINGER));
@@ -120,12 +135,13 @@ impl<S: Store> Journal<S> {
     /// Writes everything that waits, and these changes, in one transaction.
     pub(super) async fn write(&mut self, changes: Vec<Change>, now: Tick) -> Result<Written, StoreError> {
         let batch = Batch {
+            lists: self.lists.clone(),
+            dropped_lists: self.dropped_lists.clone(),
             changes,
             looked: self.looked.iter().map(|(who, looked)| (*who, *looked)).collect(),
             scopes: self.scopes.iter().map(|(key, memory)| (key.clone(), memory.clone())).collect(),
             records: self.records.clone(),
             daemon_generation: Some(self.daemon_generation),
-            ..Batch::default()
         };
         match self.store.commit(batch).await {
             Ok(committed) => {
@@ -133,6 +149,8 @@ impl<S: Store> Journal<S> {
                 self.waiting_since = None;
                 self.scopes.clear();
                 self.records.clear();
+                self.lists.clear();
+                self.dropped_lists.clear();
                 if let Some(trouble) = self.trouble.take() {
                     let lasted_s = now.since(trouble.since).as_secs();
                     tracing::info!(lasted_s, "the store works again");

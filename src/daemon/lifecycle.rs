@@ -4,11 +4,12 @@ use std::io;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Cancels `stop` at the first SIGTERM or SIGINT; ends at the second. SIGHUP, which logrotate sends, ends nothing: the event
-/// file is looked for under its name with each batch, so that there is nothing to open anew.
-pub(super) async fn second_signal(stop: &CancellationToken) -> io::Result<()> {
+/// Cancels `stop` at the first SIGTERM or SIGINT; ends at the second. SIGHUP is told to `hang_ups`: it asks for a reload. That
+/// of logrotate does no harm, and is not needed: the event file is looked for under its name with each batch.
+pub(super) async fn second_signal(stop: &CancellationToken, hang_ups: &Notify) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -17,7 +18,7 @@ pub(super) async fn second_signal(stop: &CancellationToken) -> io::Result<()> {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
             _ = hang_up.recv() => {
-                tracing::info!("SIGHUP: a rotated event file is noticed without it; configuration and lists are read at the start");
+                hang_ups.notify_one();
                 continue;
             }
         };
@@ -28,6 +29,14 @@ pub(super) async fn second_signal(stop: &CancellationToken) -> io::Result<()> {
         tracing::info!(signal = name, "stopping");
         tell(&[NotifyState::Stopping]);
         stop.cancel();
+    }
+}
+
+/// Tells the service manager that the configuration is read again, in one message with the time, as it wants it.
+pub(super) fn tell_reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(cause) => tracing::debug!(%cause, "the service manager was not told"),
     }
 }
 

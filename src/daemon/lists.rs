@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::{Account, BadList, Entry, WatchList};
@@ -28,9 +29,7 @@ const PAGE: u32 = 2000;
 #[derive(Debug, thiserror::Error)]
 pub enum ListsError {
     /// It looks like an accident. Exit 78.
-    #[error(
-        "the watch lists would drop {removed} of {tracked} orders; if that is meant, start once with --accept-removal"
-    )]
+    #[error("the watch lists would drop {removed} of {tracked} orders")]
     MassRemoval {
         /// Orders that would be dropped.
         removed: u64,
@@ -42,13 +41,54 @@ pub enum ListsError {
     Store(#[from] StoreError),
 }
 
-/// What applying the lists changed, in orders.
-#[derive(Debug, Default)]
-struct Applied {
-    added: u64,
-    removed: u64,
-    changed: u64,
+/// What applying lists changed, in orders.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Orders added.
+    pub added: u64,
+    /// Orders removed.
+    pub removed: u64,
+    /// Orders whose terms changed.
+    pub changed: u64,
 }
+
+/// What applying lists changed, also where it ended half-way.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// In each list that changed anything.
+    pub(super) lists: BTreeMap<String, Counts>,
+    /// The orders.
+    pub(super) touched: Vec<Stream>,
+    /// What is to be written last.
+    pub(super) last: LastWords,
+}
+
+/// What has the lists count as applied; in the same transaction it is said. Nothing if they are in force already.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LastWords {
+    pub(super) lists: Vec<ListRow>,
+    pub(super) dropped: Vec<String>,
+    pub(super) event: Option<DaemonEvent>,
+}
+
+impl Applied {
+    fn of(&mut self, list: &str) -> &mut Counts {
+        self.lists.entry(list.to_owned()).or_default()
+    }
+
+    /// All lists together.
+    fn whole(&self) -> Counts {
+        self.lists.values().fold(Counts::default(), |all, one| Counts {
+            added: all.added + one.added,
+            removed: all.removed + one.removed,
+            changed: all.changed + one.changed,
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("orders moved on while the lists were applied")]
+struct MovedOn;
 
 /// What the lists are applied with.
 pub(super) struct Applier<'a, S> {
@@ -65,6 +105,30 @@ impl<S: Store> Applier<'_, S> {
         lists: &[WatchList],
         bad: &[BadList],
         accept_removal: bool,
+    ) -> Result<(), ListsError> {
+        let mut applied = Applied::default();
+        self.apply_to_orders(lists, bad, accept_removal, &mut applied).await?;
+        let LastWords { lists, dropped, event } = applied.last;
+        let Some(event) = event else { return Ok(()) };
+        let generation = self.store.daemon_generation().await? + 1;
+        let said = Batch {
+            lists,
+            dropped_lists: dropped,
+            records: vec![record::of_daemon(&event, (generation, 0), self.now)],
+            daemon_generation: Some(generation),
+            ..Batch::default()
+        };
+        self.store.commit(said).await?;
+        Ok(())
+    }
+
+    /// Applies them to the orders. They count as applied once the last words are written.
+    pub(super) async fn apply_to_orders(
+        &self,
+        lists: &[WatchList],
+        bad: &[BadList],
+        accept_removal: bool,
+        applied: &mut Applied,
     ) -> Result<(), ListsError> {
         let in_force: BTreeMap<String, String> = self.store.lists().await?.into_iter().collect();
         let rows: Vec<ListRow> = lists.iter().map(|list| self.row(list)).collect();
@@ -85,7 +149,7 @@ impl<S: Store> Applier<'_, S> {
         }
         let removed = self.removed(&changed, &dropped, &in_force).await?;
         self.guard(removed.len() as u64, accept_removal).await?;
-        self.write(changed, dropped, removed).await
+        self.write(changed, dropped, removed, applied).await
     }
 
     async fn write(
@@ -93,31 +157,23 @@ impl<S: Store> Applier<'_, S> {
         changed: Vec<(&WatchList, ListRow)>,
         dropped: Vec<String>,
         removed: Vec<OrderKey>,
+        applied: &mut Applied,
     ) -> Result<(), ListsError> {
-        let mut applied = Applied::default();
         let half_done =
             changed.iter().map(|(_, row)| ListRow { content_hash: String::new(), ..row.clone() }).collect();
         self.store.commit(Batch { lists: half_done, ..Batch::default() }).await?;
         for (list, _) in &changed {
             for page in list.entries.chunks(PAGE as usize) {
-                self.track(list, page, &mut applied).await?;
+                self.track(list, page, applied).await?;
             }
         }
         for page in removed.chunks(PAGE as usize) {
-            self.untrack(page, &mut applied).await?;
+            self.untrack(page, applied).await?;
         }
         let lists = changed.into_iter().map(|(_, row)| row).collect();
-        let generation = self.store.daemon_generation().await? + 1;
-        let Applied { added, removed, changed } = applied;
-        let event = DaemonEvent::ConfigApplied { added, removed, changed };
-        let said = Batch {
-            lists,
-            dropped_lists: dropped,
-            records: vec![record::of_daemon(&event, (generation, 0), self.now)],
-            daemon_generation: Some(generation),
-            ..Batch::default()
-        };
-        self.store.commit(said).await?;
+        let Counts { added, removed, changed } = applied.whole();
+        let event = Some(DaemonEvent::ConfigApplied { added, removed, changed });
+        applied.last = LastWords { lists, dropped, event };
         Ok(())
     }
 
@@ -179,25 +235,35 @@ impl<S: Store> Applier<'_, S> {
         for (stream, watch) in streams.into_iter().zip(watches) {
             let before = stored.get(&stream);
             let Some(step) = watchlist::track(before, watch, self.now) else { continue };
+            let counts = applied.of(&list.terms.name);
             if step.events.is_empty() {
-                applied.changed += 1;
+                counts.changed += 1;
             } else {
-                applied.added += 1;
+                counts.added += 1;
             }
             changes.push(self.change(before.map_or(0, |order| order.generation), step));
         }
-        self.store.commit(Batch { changes, ..Batch::default() }).await?;
-        Ok(())
+        self.commit(changes, applied).await
     }
 
     async fn untrack(&self, keys: &[OrderKey], applied: &mut Applied) -> Result<(), StoreError> {
         let streams: Vec<Stream> = keys.iter().map(OrderKey::stream).collect();
         let stored = self.store.load(&streams).await?;
-        applied.removed += stored.len() as u64;
+        stored.iter().for_each(|order| applied.of(&order.watch.terms.name).removed += 1);
         let changes =
             stored.iter().map(|order| self.change(order.generation, watchlist::untrack(order))).collect();
-        self.store.commit(Batch { changes, ..Batch::default() }).await?;
-        Ok(())
+        self.commit(changes, applied).await
+    }
+
+    async fn commit(&self, changes: Vec<Change>, applied: &mut Applied) -> Result<(), StoreError> {
+        applied.touched.extend(changes.iter().map(|change| change.order.stream()));
+        let committed = self.store.commit(Batch { changes, ..Batch::default() }).await?;
+        if committed.superseded.is_empty() {
+            Ok(())
+        } else {
+            // The lists do not count as applied then: the next time makes it up.
+            Err(StoreError::Failing(Box::new(MovedOn)))
+        }
     }
 
     fn change(&self, was: u64, step: Step) -> Change {

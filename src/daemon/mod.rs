@@ -17,6 +17,7 @@ pub mod observe;
 pub mod outbox;
 mod poller;
 pub mod relay;
+mod reload;
 #[cfg(test)]
 mod simulation;
 
@@ -32,8 +33,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use self::accounts::aws;
-pub use self::lists::ListsError;
+pub use self::lists::{Counts, ListsError};
 pub use self::poller::Finish;
+pub use self::reload::Outcome;
 
 use self::alarm::Sleepers;
 use self::control::Desk;
@@ -43,8 +45,9 @@ use self::housekeeping::Housekeeper;
 use self::journal::Journal;
 use self::lists::Applier;
 use self::poller::Poller;
+use self::reload::Reloader;
 use crate::clock::Clock;
-use crate::config::{BadList, Config, Loaded, Numbers, WatchList, Webhook};
+use crate::config::{BadList, Config, Loaded, Numbers, Sources, WatchList, Webhook};
 use crate::core::delivery::{EVERYTHING, Filter};
 use crate::core::event::DaemonEvent;
 use crate::core::event::Level;
@@ -102,6 +105,8 @@ pub struct Setup {
     pub accept_removal: bool,
     /// Where it listens for commands; `None`: nowhere.
     pub control: Option<PathBuf>,
+    /// Where the configuration is read again.
+    pub sources: Sources,
 }
 
 /// What the daemon acts through.
@@ -138,10 +143,11 @@ where
     let path = config.store.clone();
     refuse_never_good(&path, &setup.loaded.bad_lists)?;
     let store = Arc::new(SqliteStore::open(&path).await.map_err(DaemonError::Store)?);
-    let daemon = Daemon { config, setup, store: Arc::clone(&store) };
+    let hang_ups = Arc::new(Notify::new());
+    let daemon = Daemon { config, setup, store: Arc::clone(&store), hang_ups: Arc::clone(&hang_ups) };
     let ended = tokio::select! {
         ended = daemon.run(parts, &stop) => ended,
-        heard = lifecycle::second_signal(&stop) => Err(match heard {
+        heard = lifecycle::second_signal(&stop, &hang_ups) => Err(match heard {
             Ok(()) => DaemonError::Aborted,
             Err(cause) => DaemonError::Unavailable(format!("signals cannot be heard: {cause}")),
         }),
@@ -166,6 +172,8 @@ struct Daemon<S> {
     config: Config,
     setup: Setup,
     store: Arc<S>,
+    /// Asks for a reload.
+    hang_ups: Arc<Notify>,
 }
 
 impl<S: Store + Outbox> Daemon<S> {
@@ -246,10 +254,11 @@ impl<S: Store + Outbox> Daemon<S> {
             style: self.style(),
             now: now.wall,
         };
-        applier.apply(&loaded.lists, &loaded.bad_lists, self.setup.accept_removal).await.map_err(|error| {
-            match error {
-                ListsError::Store(source) => DaemonError::Store(source),
-                removal @ ListsError::MassRemoval { .. } => DaemonError::Config(removal.to_string()),
+        let ended = applier.apply(&loaded.lists, &loaded.bad_lists, self.setup.accept_removal).await;
+        ended.map_err(|error| match error {
+            ListsError::Store(source) => DaemonError::Store(source),
+            removal @ ListsError::MassRemoval { .. } => {
+                DaemonError::Config(format!("{removal}; if that is meant, start once with --accept-removal"))
             }
         })
     }
@@ -281,16 +290,7 @@ impl<S: Store + Outbox> Daemon<S> {
     }
 
     async fn say_start<L: Look, C: Clock>(&self, poller: &mut Poller<S, L, C>) -> Result<(), DaemonError> {
-        let mut events = Vec::new();
-        let loaded = &self.setup.loaded;
-        for bad in &loaded.bad_lists {
-            let problem = loaded.problems.first_error_of(&bad.path);
-            events.push(DaemonEvent::ConfigRejected {
-                file: bad.path.display().to_string(),
-                line: problem.and_then(|problem| problem.line),
-                reason: problem.map(|problem| problem.message.clone()).unwrap_or_default(),
-            });
-        }
+        let mut events = rejected(&self.setup.loaded);
         if !self.setup.once {
             events.push(DaemonEvent::Started { orders: poller.orders() });
         }
@@ -328,8 +328,22 @@ impl<S: Store + Outbox> Daemon<S> {
         let (wishes, wished) = mpsc::channel(WISHES);
         let (chores, wanted) = mpsc::channel(CHORES);
         let schedules = Some(&self.config.schedules).filter(|_| !self.setup.once);
-        let (desk, committed) = (wishes.clone(), Arc::clone(committed));
-        let control = self.control(Desk { wishes: desk, store: Arc::clone(&self.store), committed }).await;
+        let (reloads, requests) = mpsc::channel(reload::REQUESTS);
+        let desk = Desk {
+            wishes: wishes.clone(),
+            store: Arc::clone(&self.store),
+            committed: Arc::clone(committed),
+            reloads,
+        };
+        let control = self.control(desk).await;
+        let reloader = Reloader {
+            sources: self.setup.sources.clone(),
+            running: self.config.clone(),
+            store: Arc::clone(&self.store),
+            clock: poller.clock(),
+            wishes: wishes.clone(),
+            committed: Arc::clone(committed),
+        };
         let mut alarms = alarm::set(schedules, Sleepers { wishes, chores })
             .await
             .map_err(|cause| DaemonError::Config(format!("schedules: {cause}")))?;
@@ -337,6 +351,9 @@ impl<S: Store + Outbox> Daemon<S> {
         let keeper = Housekeeper::new(&self.config, Arc::clone(&self.store), clock);
         let mut beside = JoinSet::new();
         beside.spawn(keeper.run(wanted));
+        if !self.setup.once {
+            beside.spawn(reloader.run(requests, Arc::clone(&self.hang_ups)));
+        }
         lifecycle::tell(&[NotifyState::Ready]);
         let too_late = async {
             match self.setup.deadline {
@@ -388,6 +405,19 @@ impl<S: Store + Outbox> Daemon<S> {
             Ok(false)
         })
     }
+}
+
+/// What there is to say of lists at fault.
+fn rejected(loaded: &Loaded) -> Vec<DaemonEvent> {
+    let rejected = |bad: &BadList| {
+        let problem = loaded.problems.first_error_of(&bad.path);
+        DaemonEvent::ConfigRejected {
+            file: bad.path.display().to_string(),
+            line: problem.and_then(|problem| problem.line),
+            reason: problem.map(|problem| problem.message.clone()).unwrap_or_default(),
+        }
+    };
+    loaded.bad_lists.iter().map(rejected).collect()
 }
 
 /// What the store has to know of a webhook.

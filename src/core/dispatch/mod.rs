@@ -129,6 +129,19 @@ impl Dispatcher {
         self.orders.insert(who);
     }
 
+    /// An order is not watched any more. What is in flight for it ends as it does.
+    pub fn untrack(&mut self, who: Stream) {
+        self.schedule.forget(who);
+        self.orders.remove(&who);
+        self.own.remove(&who);
+        self.scope.forget(who);
+    }
+
+    /// There may be other credentials now. False if none are refused.
+    pub fn try_credentials(&mut self, now: Tick) -> bool {
+        self.scope.try_credentials(now)
+    }
+
     /// Orders that are looked at, those in flight included.
     pub fn looked_at(&self) -> usize {
         self.schedule.len()

@@ -318,6 +318,24 @@ impl Scope {
         Some(Heard { events, again, ..Heard::default() })
     }
 
+    /// An order is not watched any more.
+    pub fn forget(&mut self, who: Stream) {
+        self.refused.remove(&who);
+        self.senseless.remove(&who);
+        self.suspicion.forget(who);
+    }
+
+    /// There may be other credentials now: refused ones are tried at once. False if none are refused.
+    pub fn try_credentials(&mut self, now: Tick) -> bool {
+        match &mut self.denied {
+            Some(denial) => {
+                denial.probe_at = denial.probe_at.min(now);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Whether an order may witness that the scope is not missing as a whole.
     pub fn may_witness(&self, who: Stream) -> bool {
         self.suspicion.may_witness(who)

@@ -11,11 +11,12 @@
 
 mod answers;
 mod pages;
+mod relist;
 #[cfg(test)]
 mod tests;
 mod time;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::relist::{NewLists, Relisted};
 use super::fleet::{Fleet, Member};
 use super::journal::{Journal, Written};
 use super::observe::Overview;
@@ -62,6 +64,15 @@ pub(super) enum Wish {
         account: String,
         /// Who wants to know what became of it.
         reply: oneshot::Sender<Accepted>,
+    },
+    /// Say something about the daemon.
+    Say(Vec<DaemonEvent>),
+    /// Have new watch lists take effect.
+    Relist {
+        /// The lists.
+        new: Box<NewLists>,
+        /// Who wants to know what became of it.
+        reply: oneshot::Sender<Relisted>,
     },
     /// Show what the scopes are up to.
     Show {
@@ -132,6 +143,10 @@ pub(super) struct Poller<S, L, C> {
     journal: Journal<S>,
     wakes: Agenda,
     flying: HashMap<Stream, Flight>,
+    /// Orders that the lists changed and that were not read back yet.
+    changed: BTreeSet<Stream>,
+    /// A stored due time is believed up to this far ahead.
+    farthest: Duration,
     /// Questions after who else holds a number, between two of their requests.
     inquiries: HashMap<Stream, Inquiry>,
     looks: JoinSet<Landed>,
@@ -158,6 +173,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             journal,
             wakes: Agenda::default(),
             flying: HashMap::new(),
+            changed: BTreeSet::new(),
+            farthest: Duration::ZERO,
             inquiries: HashMap::new(),
             looks: JoinSet::new(),
             before,
@@ -247,6 +264,15 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 self.write(Vec::new(), now).await?;
                 // Who asked may have gone.
                 let _gone = reply.send(accepted);
+                Ok(())
+            }
+            Wish::Say(events) => {
+                events.iter().for_each(|event| self.journal.daemon(event, now));
+                self.write(Vec::new(), now).await
+            }
+            Wish::Relist { new, reply } => {
+                let relisted = self.relist(*new).await?;
+                let _gone = reply.send(relisted);
                 Ok(())
             }
             Wish::Show { reply } => {

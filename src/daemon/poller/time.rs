@@ -45,6 +45,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         if self.journal.blocked_until().is_some_and(|until| until > now.tick) {
             return Ok(());
         }
+        self.settle_changed().await?;
         if self.once.is_none() {
             let due: Vec<Stream> =
                 std::iter::from_fn(|| self.wakes.take_due(now.wall)).take(BATCH_MOST).collect();

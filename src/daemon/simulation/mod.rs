@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::check::Outcome;
@@ -168,10 +169,35 @@ impl Run {
         }
     }
 
-    fn load(&self) -> Loaded {
+    fn sources(&self) -> Sources {
+        let path = self.folder.path().join("claimwatch.toml");
+        Sources { path, environment: BTreeMap::new(), now: self.trouble.wall() }
+    }
+
+    /// Writes the lists as they are now.
+    fn write_lists(&self) {
         let now = self.trouble.now_ms();
         let leaves_out = self.plan.untracked.is_some_and(|(from, to)| (from..to).contains(&now));
         write_lists(self.folder.path(), &self.plan, leaves_out);
+    }
+
+    /// Has the running daemon read the lists again when it is planned, and never ends.
+    async fn reload(&self, hang_ups: &Notify) {
+        let mut times = self.plan.reloads.clone();
+        times.sort_unstable();
+        for at in times {
+            let now = self.trouble.now_ms();
+            if at > now {
+                tokio::time::sleep(Duration::from_millis(at - now)).await;
+                self.write_lists();
+                hang_ups.notify_one();
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    fn load(&self) -> Loaded {
+        self.write_lists();
         let path = self.folder.path().join("claimwatch.toml");
         let sources = Sources { path, environment: BTreeMap::new(), now: self.trouble.wall() };
         let loaded = config::load(&sources);
@@ -236,11 +262,14 @@ impl Run {
         let life = Arc::new(Life::of(steps, self.seed()));
         let loaded = self.load();
         let config = loaded.config.clone().unwrap_or_else(|| unreachable!("checked by `load`"));
-        let setup = Setup { loaded, once: false, deadline: None, accept_removal: true, control: None };
+        let sources = self.sources();
+        let setup =
+            Setup { loaded, once: false, deadline: None, accept_removal: true, control: None, sources };
         let random = Mutex::new(Random(self.seed()));
         let (trouble, of_life) = (Arc::clone(&self.trouble), Arc::clone(&life));
         let store = Arc::new(Faulty { inner: store, life: of_life, trouble, random, on_disk });
-        let daemon = Daemon { config, setup, store };
+        let hang_ups = Arc::new(Notify::new());
+        let daemon = Daemon { config, setup, store, hang_ups: Arc::clone(&hang_ups) };
         let stop = CancellationToken::new();
         let end_at = |times: &[u64]| {
             let next = times.iter().copied().filter(|at| *at > now).min();
@@ -262,6 +291,7 @@ impl Run {
                 return Ok(End::Died);
             }
             () = end_at(&self.plan.stops) => End::Stopped,
+            () = self.reload(&hang_ups) => End::Stopped,
             // Somebody mends the receiver that was gone, and starts the daemon again.
             () = end_at(&[self.plan.quiet_at]), if self.somebody_is_gone() => End::Stopped,
             // What the stop would say might find a receiver in the middle of a refusal.

@@ -140,6 +140,8 @@ pub(super) struct Plan {
     pub(super) receivers: [Receiver; 2],
     /// When the watch lists leave out the last number, and when they name it again.
     pub(super) untracked: Option<(u64, u64)>,
+    /// When the lists are read again by the running daemon, which is stopped for that if there is no such time.
+    pub(super) reloads: Vec<u64>,
     /// Whether what is done is looked at on.
     pub(super) watched_on: bool,
 }
@@ -163,8 +165,15 @@ pub(super) fn plan(seed: u64) -> Plan {
     let untracked = r.chance(0.3).then(|| span(r, 15 * MIN)).filter(|_| count > 1);
     let mut stops: Vec<u64> =
         if r.chance(0.3) { (0..r.below(4)).map(|_| within(r)).collect() } else { Vec::new() };
-    // Lists are read when the daemon starts.
-    stops.extend(untracked.iter().flat_map(|(from, to)| [*from, *to]));
+    // Lists are read when the daemon starts, or when it is asked to.
+    let edges = untracked.iter().flat_map(|(from, to)| [*from, *to]);
+    let mut reloads = Vec::new();
+    if r.chance(0.5) {
+        reloads.extend(edges);
+        reloads.extend((0..r.below(3)).map(|_| within(r)));
+    } else {
+        stops.extend(edges);
+    }
     Plan {
         seed,
         numbers,
@@ -182,6 +191,7 @@ pub(super) fn plan(seed: u64) -> Plan {
         },
         receivers: [receiver(r, quiet_at), receiver(r, quiet_at)],
         untracked,
+        reloads,
         watched_on,
     }
 }

@@ -9,6 +9,7 @@ mod lists;
 mod missing;
 mod once;
 mod outage;
+mod reload;
 mod restart;
 mod secrets;
 mod status;

@@ -1,0 +1,161 @@
+//! `claimwatch reload` and SIGHUP.
+
+use claimwatch::exit;
+use serde_json::Value;
+
+use crate::support::house::{House, list};
+use crate::support::process::{Ended, ended};
+use crate::support::receiver::{Receiver, SECRET};
+use crate::support::records::{about, check, names, of, only};
+use crate::support::sim::{Sim, WIDE, number, number_id};
+
+/// So many numbers that are claimed after a second.
+fn world(numbers: u32) -> Sim {
+    let numbers: String = (1..=numbers).map(|n| number(n, &[(0, "IN_PROGRESS"), (1, "CLAIMED")])).collect();
+    Sim::start(&[WIDE, &numbers].concat())
+}
+
+fn reload(house: &House, args: &[&str]) -> Ended {
+    ended(house.command(&[&["reload"], args].concat()))
+}
+
+fn said(ended: &Ended, code: u8, out: &str, err: &str) {
+    assert_eq!(ended.code, Some(i32::from(code)), "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.stdout, out, "{}", ended.stderr);
+    assert!(ended.stderr.contains(err) && (!err.is_empty() || ended.stderr.is_empty()), "{}", ended.stderr);
+}
+
+#[test]
+fn what_lists_add_drop_and_change_takes_effect_without_a_restart() {
+    let sim = world(4);
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1, 2, 3], &[]));
+    let mut daemon = house.up();
+    daemon.until("all seen", |records| of(records, "number.in_progress").len() == 3);
+    house.list("emea", &list(&[1, 3], &[]));
+    house.list("us", &format!("labels = {{ team = \"voice\" }}\n{}", list(&[4], &[])));
+    let told = "emea: 0 added, 1 removed, 0 changed\nus: 1 added, 0 removed, 0 changed\n";
+    said(&reload(&house, &[]), exit::OK, told, "");
+    daemon.until("the new one", |records| about(records, &number_id(4)).contains(&"number.in_progress"));
+    said(&reload(&house, &[]), exit::OK, "reloaded: the watch lists are as they were\n", "");
+    sim.move_to(1);
+    daemon.until("all claimed", |records| of(records, "number.claimed").len() == 3);
+    let records = daemon.stop().records();
+    assert_eq!(about(&records, &number_id(2)), ["order.tracked", "number.in_progress", "order.untracked"]);
+    let label =
+        &of(&records, "number.claimed").into_iter().find(|r| r["list"] == "us").unwrap()["label_team"];
+    assert_eq!(label, "voice");
+    let applied: Vec<(u64, u64)> = of(&records, "config.applied")
+        .iter()
+        .map(|r| (r["added"].as_u64().unwrap(), r["removed"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(applied, [(3, 0), (1, 1)], "what changed nothing says nothing");
+    check(&house.events());
+    // The store knows it as well: a restart changes nothing.
+    let records = house.up().stop().records();
+    assert_eq!(names(&records), ["daemon.started", "daemon.stopped"]);
+}
+
+#[test]
+fn a_hang_up_reloads() {
+    let sim = world(2);
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    let mut daemon = house.up();
+    house.list("emea", &list(&[1, 2], &[]));
+    daemon.signal("HUP");
+    daemon.until("the new one", |records| about(records, &number_id(2)).contains(&"number.in_progress"));
+    assert_eq!(daemon.stop().code, Some(i32::from(exit::OK)));
+}
+
+#[test]
+fn a_list_at_fault_stays_as_it_was_and_the_others_take_effect() {
+    let sim = world(3);
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    house.list("us", &list(&[2], &[]));
+    let mut daemon = house.up();
+    house.list("emea", "account = \"sim\"\n[[number]]\nid = \"nonsense\"\n");
+    house.list("us", &list(&[2, 3], &[]));
+    let told = "us: 1 added, 0 removed, 0 changed\n";
+    said(&reload(&house, &[]), exit::CONFIG, told, "claimwatch: emea is at fault and stays as it was");
+    let records = daemon.until("the new one", |records| {
+        about(records, &number_id(3)).contains(&"number.in_progress")
+            && names(records).contains(&"config.rejected")
+    });
+    let rejected = only(&records, "config.rejected");
+    assert!(rejected["file"].as_str().unwrap().ends_with("emea.toml") && rejected["line"] == 3, "{rejected}");
+    sim.move_to(1);
+    daemon.until("the old one too", |records| about(records, &number_id(1)).contains(&"number.claimed"));
+    daemon.stop();
+    check(&house.events());
+}
+
+#[test]
+fn what_looks_like_an_accident_is_refused_unless_it_is_meant() {
+    let sim = world(12);
+    let house = House::at(sim.address);
+    house.list("emea", &list(&Vec::from_iter(1..=12), &[]));
+    let mut daemon = house.up();
+    house.list("emea", &list(&[1], &[]));
+    let why = "nothing changed: the watch lists would drop 11 of 12 orders; if that is meant, `claimwatch reload --force`";
+    said(&reload(&house, &[]), exit::CONFIG, "", why);
+    daemon.until_events(&["config.rejected"]);
+    assert!(of(&daemon.records(), "order.untracked").is_empty());
+    said(&reload(&house, &["--force"]), exit::OK, "emea: 0 added, 11 removed, 0 changed\n", "");
+    daemon.until("all gone", |records| of(records, "order.untracked").len() == 11);
+    daemon.stop();
+    check(&house.events());
+}
+
+#[test]
+fn a_main_file_at_fault_changes_nothing_and_what_needs_a_restart_is_said() {
+    let sim = world(2);
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    let mut daemon = house.up();
+    house.list("emea", &list(&[1, 2], &[]));
+    house.alter("floor = \"100ms\"", "flor = \"100ms\"");
+    said(&reload(&house, &[]), exit::CONFIG, "", "the main configuration is at fault: nothing was reloaded");
+    // Who only hangs up learns it from the log.
+    daemon.signal("HUP");
+    let records = daemon.until_events(&["config.rejected"]);
+    let rejected = only(&records, "config.rejected");
+    assert!(rejected["file"].as_str().unwrap().ends_with("claimwatch.toml"), "{rejected}");
+    assert!(rejected["reason"].as_str().unwrap().contains("flor"), "{rejected}");
+    assert!(about(&records, &number_id(2)).is_empty());
+    house.alter("flor = \"100ms\"", "floor = \"100ms\"");
+    house.alter("path = \"events.jsonl\"", "path = \"elsewhere.jsonl\"");
+    let told = "emea: 1 added, 0 removed, 0 changed\nthese sections differ and take effect at the next start: events\n";
+    said(&reload(&house, &[]), exit::OK, told, "");
+    house.list("new", &list(&[2], &[]).replace("\"sim\"", "\"new\""));
+    house.alter("[poll]", "[account.new]\nregion = \"eu-west-1\"\n[poll]");
+    house.list("emea", &list(&[1], &[]));
+    said(
+        &reload(&house, &[]),
+        exit::CONFIG,
+        "",
+        "new.toml is of account new, which is new or of another region: restart",
+    );
+    daemon.stop();
+    assert!(!house.path("elsewhere.jsonl").exists());
+}
+
+#[test]
+fn a_webhook_that_was_gone_is_tried_again_and_json_is_for_scripts() {
+    let (sim, receiver) = (world(1), Receiver::start());
+    receiver.answer(|_| (410, String::new()));
+    let house = House::with(sim.address, &receiver.section("pager", ""));
+    house.write("pager.secret", SECRET);
+    house.list("emea", &list(&[1], &[]));
+    let mut daemon = house.up();
+    daemon.until_events(&["sink.disabled"]);
+    receiver.answer(|_| (200, String::new()));
+    let told = reload(&house, &["--json"]);
+    let outcome: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(told.code, Some(i32::from(exit::OK)));
+    assert!(outcome["refused"].is_null() && outcome["lists"].as_object().unwrap().is_empty(), "{outcome}");
+    receiver.until("what waited", |taken| taken.iter().any(|got| got.event() == "number.in_progress"));
+    daemon.stop();
+    said(&reload(&house, &[]), exit::UNAVAILABLE, "", "no daemon answers");
+}
