@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 mod quota;
+mod relist;
 mod scopes;
 mod show;
 mod stories;
