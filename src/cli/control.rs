@@ -21,7 +21,7 @@ const CONFIG_OF_THE_SERVICE: &str = "/etc/claimwatch/claimwatch.toml";
 /// How long an answer may take,
 const PATIENCE: Duration = Duration::from_secs(10);
 /// and one to what may take long: to reload lists of many orders.
-const PATIENCE_LONG: Duration = Duration::from_secs(60);
+const PATIENCE_LONG: Duration = Duration::from_mins(1);
 /// An answer is no longer: ten thousand scopes with the longest names make twenty megabytes.
 const ANSWER_MAX: usize = 32 << 20;
 

@@ -87,7 +87,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
     } else {
         say(&match requeued {
             0 => format!(
-                "{}: nothing was put back in its queue; one that was disabled is tried again",
+                "{}: nothing was put back in its queue; if it is disabled or failing, it is tried now",
                 args.sink
             ),
             1 => format!("{}: 1 event is in its queue (again)", args.sink),

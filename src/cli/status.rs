@@ -9,9 +9,13 @@ use serde_json::Value;
 
 use super::{ConfigArg, complain, control, load, say};
 use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::core::delivery::SinkMemory;
 use crate::core::message::span;
 use crate::daemon::observe::{LaneView, Overview, ScopeView, Trouble};
+use crate::daemon::outbox::Sinks;
 use crate::exit;
+use crate::store::outbox::SinkStatus;
 
 /// Columns of a line: what every terminal has.
 const WIDTH: usize = 80;
@@ -60,7 +64,10 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
             return exit::FAILURE;
         }
         _ if args.json => say(String::from_utf8_lossy(&body).trim_end()),
-        Ok(overview) => say(render(overview).trim_end()),
+        Ok(overview) => {
+            say(render(overview).trim_end());
+            say_of_sinks(&config).await;
+        }
         Err(cause) => {
             complain(&format!(
                 "claimwatch: the daemon's answer is not understood ({cause}); --json shows it"
@@ -69,6 +76,32 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         }
     }
     exit::OK
+}
+
+/// Says which sinks do not take events. A daemon that ends just now has said enough.
+async fn say_of_sinks(config: &Config) {
+    let Ok((_, body)) = control::get(config, "/api/v1/sinks").await else { return };
+    let told = serde_json::from_slice(&body).map(|Sinks { sinks }| troubled(&sinks)).unwrap_or_default();
+    if !told.is_empty() {
+        say(&format!("\n{told}`claimwatch deliveries` shows more"));
+    }
+}
+
+/// A line for each sink that does not take events, or refused some for good.
+fn troubled(sinks: &[SinkStatus]) -> String {
+    let mut text = String::new();
+    for sink in sinks {
+        let SinkMemory { failing_since, disabled_since, .. } = sink.memory;
+        let trouble = match (disabled_since, failing_since) {
+            (Some(since), _) => format!("is not tried any more since {since}"),
+            (None, Some(since)) => format!("takes nothing since {since}"),
+            (None, None) if sink.dead > 0 => "refused events".to_owned(),
+            (None, None) => continue,
+        };
+        let what = format!("! {} {trouble}: {} wait, {} dead", sink.name, sink.pending, sink.dead);
+        let _ = writeln!(text, "{}", line(&what));
+    }
+    text
 }
 
 /// For people: plain text of at most [`WIDTH`] columns.
@@ -296,6 +329,35 @@ ALL IN   how long until the last that is due now has been looked at
         let marks: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("  ! ")?.split(' ').next()).collect();
         assert_eq!(marks, ["denied", "unavailable", "suspect", "overloaded", "throttled"]);
+    }
+
+    #[test]
+    fn sinks_that_do_not_take_events_are_named() {
+        let sink = |name: &str, dead, memory| SinkStatus {
+            name: name.into(),
+            chooses: true,
+            pending: 12,
+            dead,
+            oldest: None,
+            last_error: None,
+            memory,
+        };
+        let since = Some(before(0));
+        let failing = SinkMemory { failing_since: since, ..SinkMemory::default() };
+        let gone = SinkMemory { disabled_since: since, ..failing };
+        let sinks = [
+            sink("log", 0, SinkMemory::default()),
+            sink("chat", 3, SinkMemory::default()),
+            sink("pager", 0, failing),
+            sink("desk", 1, gone),
+        ];
+        let at = before(0);
+        let expected = format!(
+            "! chat refused events: 12 wait, 3 dead\n! pager takes nothing since {at}: 12 wait, 0 dead\n\
+             ! desk is not tried any more since {at}: 12 wait, 1 dead\n"
+        );
+        assert_eq!(troubled(&sinks), expected);
+        assert_eq!(troubled(&sinks[..1]), "");
     }
 
     #[test]

@@ -33,7 +33,7 @@ use crate::store::outbox::{Outbox, Requeue, Stands};
 /// Connections at once; the next one waits. A person and a script or two.
 const CONNECTIONS_MOST: usize = 16;
 /// How long one may last: as long as the most patient command waits, one that reloads large lists,
-const CONNECTION_TIME: Duration = Duration::from_secs(60);
+const CONNECTION_TIME: Duration = Duration::from_mins(1);
 /// and how long until it has asked.
 const QUESTION_TIME: Duration = Duration::from_secs(10);
 /// Transactions of one request to requeue, after which it says where to go on: a hundred thousand events or so.
@@ -77,6 +77,8 @@ pub(super) struct Desk<S> {
     pub(super) store: Arc<S>,
     /// Wakes those who bring events to sinks.
     pub(super) committed: Arc<Notify>,
+    /// Has webhooks that fail tried now.
+    pub(super) try_now: Arc<Notify>,
     /// Asks for a reload.
     pub(super) reloads: mpsc::Sender<Request>,
 }
@@ -87,6 +89,7 @@ impl<S> Clone for Desk<S> {
             wishes: self.wishes.clone(),
             store: Arc::clone(&self.store),
             committed: Arc::clone(&self.committed),
+            try_now: Arc::clone(&self.try_now),
             reloads: self.reloads.clone(),
         }
     }
@@ -311,6 +314,7 @@ async fn requeue<S: Outbox>(
         }
     }
     desk.committed.notify_waiters();
+    desk.try_now.notify_waiters();
     tracing::info!(sink, requeued, "deliveries were put back in the queue, as asked");
     Json(Requeued { sink, requeued, next: after }).into_response()
 }
@@ -353,7 +357,8 @@ mod tests {
         let mut woken = pin!(committed.notified());
         woken.as_mut().enable();
         let (reloads, _nobody) = mpsc::channel(1);
-        let desk = Desk { wishes, store, committed: Arc::clone(&committed), reloads };
+        let desk =
+            Desk { wishes, store, committed: Arc::clone(&committed), try_now: Arc::default(), reloads };
         let again = || Ok(Query(Again { event: None, seq: None, from: None, after: 0 }));
         let refused = requeue(State(desk.clone()), InPath("nobody".into()), again()).await;
         assert_eq!(refused.status(), StatusCode::NOT_FOUND);

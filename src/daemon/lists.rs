@@ -249,7 +249,9 @@ impl<S: Store> Applier<'_, S> {
     async fn untrack(&self, keys: &[OrderKey], applied: &mut Applied) -> Result<(), StoreError> {
         let streams: Vec<Stream> = keys.iter().map(OrderKey::stream).collect();
         let stored = self.store.load(&streams).await?;
-        stored.iter().for_each(|order| applied.of(&order.watch.terms.name).removed += 1);
+        for order in &stored {
+            applied.of(&order.watch.terms.name).removed += 1;
+        }
         let changes =
             stored.iter().map(|order| self.change(order.generation, watchlist::untrack(order))).collect();
         self.commit(changes, applied).await

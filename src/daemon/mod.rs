@@ -144,7 +144,9 @@ where
     refuse_never_good(&path, &setup.loaded.bad_lists)?;
     let store = Arc::new(SqliteStore::open(&path).await.map_err(DaemonError::Store)?);
     let hang_ups = Arc::new(Notify::new());
-    let daemon = Daemon { config, setup, store: Arc::clone(&store), hang_ups: Arc::clone(&hang_ups) };
+    let try_now = Arc::default();
+    let daemon =
+        Daemon { config, setup, store: Arc::clone(&store), hang_ups: Arc::clone(&hang_ups), try_now };
     let ended = tokio::select! {
         ended = daemon.run(parts, &stop) => ended,
         heard = lifecycle::second_signal(&stop, &hang_ups) => Err(match heard {
@@ -174,6 +176,8 @@ struct Daemon<S> {
     store: Arc<S>,
     /// Asks for a reload.
     hang_ups: Arc<Notify>,
+    /// Has webhooks that fail tried now.
+    try_now: Arc<Notify>,
 }
 
 impl<S: Store + Outbox> Daemon<S> {
@@ -202,7 +206,8 @@ impl<S: Store + Outbox> Daemon<S> {
         let store_id = self.store.store_id().await.map_err(DaemonError::Store)?;
         for webhook in webhooks {
             let (store, clock, committed, stop) = shared();
-            let courier = Courier { store, post: Arc::new(webhook), clock, store_id, committed, stop };
+            let (post, try_now) = (Arc::new(webhook), Arc::clone(&self.try_now));
+            let courier = Courier { store, post, clock, store_id, committed, try_now, stop };
             relays.spawn(courier.run());
         }
         self.say_start(&mut poller).await?;
@@ -213,7 +218,12 @@ impl<S: Store + Outbox> Daemon<S> {
         }
         flush.cancel();
         let passed = clock.now().tick.since(began);
-        let undelivered = !self.flush(relays, passed).await?;
+        let mut undelivered = !self.flush(relays, passed).await?;
+        if self.setup.once && !undelivered {
+            // A courier does not wait for its webhook to come back.
+            let sinks = self.store.sinks().await.map_err(DaemonError::Store)?;
+            undelivered = sinks.iter().any(|sink| sink.pending > 0);
+        }
         Ok(Finish { undelivered, ..finish })
     }
 
@@ -227,11 +237,14 @@ impl<S: Store + Outbox> Daemon<S> {
             everything.map(|name| Registration { name: name.to_owned(), takes: Takes::Everything });
         let sinks: Vec<Registration> =
             everything.chain(self.config.events.webhooks.iter().map(registration)).collect();
+        let before = self.store.sinks().await.map_err(DaemonError::Store)?;
         for (sink, waiting) in self.store.register_sinks(&sinks).await.map_err(DaemonError::Store)? {
+            let oldest = before.iter().find(|status| status.name == sink).and_then(|status| status.oldest);
+            let since = oldest.map_or_else(|| "TIME".to_owned(), |oldest| oldest.to_string());
             let later = if EVERYTHING.contains(&sink.as_str()) {
-                "log and file never get it"
+                "log and file never get it".to_owned()
             } else {
-                "if it comes back, `claimwatch requeue NAME --from TIME` gives it that"
+                format!("if it comes back, `claimwatch requeue '{sink}' --from {since}` gives it that")
             };
             tracing::warn!(
                 sink,
@@ -333,6 +346,7 @@ impl<S: Store + Outbox> Daemon<S> {
             wishes: wishes.clone(),
             store: Arc::clone(&self.store),
             committed: Arc::clone(committed),
+            try_now: Arc::clone(&self.try_now),
             reloads,
         };
         let control = self.control(desk).await;
@@ -343,6 +357,7 @@ impl<S: Store + Outbox> Daemon<S> {
             clock: poller.clock(),
             wishes: wishes.clone(),
             committed: Arc::clone(committed),
+            try_now: Arc::clone(&self.try_now),
         };
         let mut alarms = alarm::set(schedules, Sleepers { wishes, chores })
             .await

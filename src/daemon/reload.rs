@@ -75,6 +75,8 @@ pub(super) struct Reloader<S, C> {
     pub(super) wishes: mpsc::Sender<Wish>,
     /// Wakes those who bring events to sinks.
     pub(super) committed: Arc<Notify>,
+    /// Has webhooks that fail tried now.
+    pub(super) try_now: Arc<Notify>,
 }
 
 impl<S: Outbox, C: Clock> Reloader<S, C> {
@@ -215,6 +217,7 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
             }
         }
         self.committed.notify_waiters();
+        self.try_now.notify_waiters();
         Ok(())
     }
 }

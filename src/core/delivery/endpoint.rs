@@ -281,6 +281,13 @@ impl Endpoint {
         })
     }
 
+    /// A person thinks that it works again: what waits for an outage to be over does not.
+    pub fn try_now(&mut self) {
+        if let Some(outage) = &mut self.outage {
+            outage.until = Tick::ZERO;
+        }
+    }
+
     /// A person wants it to be tried again.
     pub fn enable(&mut self, now: Now, told: &mut Vec<SinkEvent>) {
         self.outage = None;
@@ -475,6 +482,18 @@ mod tests {
     }
 
     #[test]
+    fn an_outage_that_a_person_thinks_is_over_is_tried_at_once_and_once() {
+        let mut sent = Sent::new();
+        sent.post("a", &failing(), 0);
+        sent.post("a", &failing(), 5);
+        assert_eq!(sent.room(6), 0);
+        sent.endpoint.try_now();
+        assert_eq!(sent.room(6), 1);
+        sent.post("a", &failing(), 6);
+        assert_eq!((sent.room(25), sent.room(26)), (0, 1), "it was not: the wait goes on growing");
+    }
+
+    #[test]
     fn it_is_left_alone_as_long_as_it_asks_an_hour_at_most() {
         let busy =
             |seconds| Posted::Busy { reason: "429".into(), retry_after: Some(Duration::from_secs(seconds)) };
@@ -566,7 +585,9 @@ mod tests {
             if batch.is_empty() && (!back.is_empty() || room > 0 && sent.endpoint.go_round()) {
                 batch = free(&sent, &[]);
             }
-            batch.iter().for_each(|stream| sent.send(stream, second));
+            for stream in &batch {
+                sent.send(stream, second);
+            }
             for (before, stream) in batch.iter().enumerate() {
                 let verdict = sent.hear(stream, &answers(stream, before), second);
                 if !matches!(verdict, Verdict::Again { .. }) {

@@ -43,6 +43,8 @@ pub(super) struct Courier<S, P, C> {
     pub(super) store_id: u64,
     /// Wakes it with each commit that had events, and when deliveries were put back in the queue.
     pub(super) committed: Arc<Notify>,
+    /// Somebody wants what fails to be tried now.
+    pub(super) try_now: Arc<Notify>,
     /// From here on only what can go at once goes.
     pub(super) stop: CancellationToken,
 }
@@ -87,6 +89,7 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
             // Before looking, so that a commit between the look and the wait is not slept through.
             let mut wake = pin!(self.committed.notified());
             wake.as_mut().enable();
+            let try_now = pin!(self.try_now.notified());
             let stopped = self.stop.is_cancelled();
             if let Err(error) = self.send(&mut round).await {
                 self.bear(error).await?;
@@ -104,6 +107,7 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
                 biased;
                 Some(joined) = round.posts.join_next() => landed = gather(joined, &mut round.posts),
                 () = wake => {}
+                () = try_now => round.endpoint.try_now(),
                 () = self.stop.cancelled(), if !stopped => {}
                 () = self.until(changes_at) => {}
             }

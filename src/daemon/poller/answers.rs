@@ -176,7 +176,11 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
 impl Once {
     /// Counts a look that had no answer, and those that will not be had.
     fn count(&mut self, observation: &Observation, dispatcher: &mut Dispatcher) {
-        self.unanswered += u64::from(is_no_answer(observation));
+        if !is_no_answer(observation) {
+            return;
+        }
+        self.unanswered += 1;
+        // The others would have none either. Where a probe has one, the next looks are probes, and then no more.
         if dispatcher.scope().probes() {
             self.unanswered += dispatcher.clear();
         }

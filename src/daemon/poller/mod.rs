@@ -267,7 +267,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 Ok(())
             }
             Wish::Say(events) => {
-                events.iter().for_each(|event| self.journal.daemon(event, now));
+                for event in &events {
+                    self.journal.daemon(event, now);
+                }
                 self.write(Vec::new(), now).await
             }
             Wish::Relist { new, reply } => {

@@ -335,6 +335,11 @@ fn webhook(events: &Events, place: usize, got: &[Got], plan: &Plan) -> Result<()
     let expected: Vec<&(String, Value)> = events.iter().filter(wanted).collect();
     let places: BTreeMap<&str, usize> =
         expected.iter().enumerate().map(|(at, (_, event))| (text(event, "id"), at)).collect();
+    let dead: BTreeSet<&str> = events
+        .iter()
+        .filter(|(_, event)| text(event, "event") == "delivery.dead" && text(event, "sink") == name)
+        .map(|(_, event)| text(event, "about"))
+        .collect();
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     let mut last_of_stream: BTreeMap<&str, usize> = BTreeMap::new();
     for got in got {
@@ -349,7 +354,8 @@ fn webhook(events: &Events, place: usize, got: &[Got], plan: &Plan) -> Result<()
                 got.json
             ));
         }
-        if first.insert(&expected[*place].0, *place).is_none() {
+        // What was dead comes when it was put back in the queue.
+        if first.insert(&expected[*place].0, *place).is_none() && !dead.contains(got.id.as_str()) {
             let stream = id_parts(&got.id).map_or("", |(stream, _, _)| stream);
             let before = last_of_stream.insert(stream, *place);
             if before.is_some_and(|before| before > *place) {
@@ -357,11 +363,6 @@ fn webhook(events: &Events, place: usize, got: &[Got], plan: &Plan) -> Result<()
             }
         }
     }
-    let dead: BTreeSet<&str> = events
-        .iter()
-        .filter(|(_, event)| text(event, "event") == "delivery.dead" && text(event, "sink") == name)
-        .map(|(_, event)| text(event, "about"))
-        .collect();
     for (line, event) in &expected {
         let id = text(event, "id");
         let may_die = matches!(plan.receivers[place], Receiver::Picky | Receiver::Poisoned) && disliked(id);

@@ -269,7 +269,8 @@ impl Run {
         let (trouble, of_life) = (Arc::clone(&self.trouble), Arc::clone(&life));
         let store = Arc::new(Faulty { inner: store, life: of_life, trouble, random, on_disk });
         let hang_ups = Arc::new(Notify::new());
-        let daemon = Daemon { config, setup, store, hang_ups: Arc::clone(&hang_ups) };
+        let daemon =
+            Daemon { config, setup, store, hang_ups: Arc::clone(&hang_ups), try_now: Arc::default() };
         let stop = CancellationToken::new();
         let end_at = |times: &[u64]| {
             let next = times.iter().copied().filter(|at| *at > now).min();
@@ -436,9 +437,10 @@ fn run(seed: u64, on_disk: bool) -> Result<String, (String, String)> {
     runtime.unwrap_or_else(|error| panic!("{error}")).block_on(async {
         let run = Run::new(plan::plan(seed));
         let ended = if on_disk {
-            run.whole(&OnDisk(tempfile::tempdir().unwrap_or_else(|error| panic!("{error}")))).await
+            let disk = OnDisk(tempfile::tempdir().unwrap_or_else(|error| panic!("{error}")));
+            Box::pin(run.whole(&disk)).await
         } else {
-            run.whole(&InMemory(Arc::new(MemoryStore::new()))).await
+            Box::pin(run.whole(&InMemory(Arc::new(MemoryStore::new())))).await
         };
         let file = lock(&run.outside.file).clone();
         match ended {

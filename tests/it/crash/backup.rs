@@ -46,6 +46,12 @@ fn check(backup: &Path) {
     });
 }
 
+fn check_all(house: &House) {
+    for backup in &backups(house) {
+        check(backup);
+    }
+}
+
 /// A life that is ended at the `n`-th call on the files of its backup. False: the backup was made before that.
 fn is_hit(house: &House, n: u64, how: How) -> bool {
     let tally = Tally::at(house.path("tally"));
@@ -56,7 +62,7 @@ fn is_hit(house: &House, n: u64, how: How) -> bool {
     let ended = running.stop_or_end();
     let hit = tally.hit();
     fs::remove_file(house.path("tally")).unwrap();
-    backups(house).iter().for_each(|backup| check(backup));
+    check_all(house);
     assert_eq!(ended.code, hit.is_none().then_some(i32::from(exit::OK)), "{hit:?}: {}", ended.stderr);
     tell(&format_args!("{n} {how:?}: {hit:?}, {} backups", backups(house).len()));
     hit.is_some()
@@ -76,7 +82,7 @@ fn every_call(first: u64) -> u64 {
     let before = backups(&house);
     running.reaches("one more", |_| backups(&house).iter().any(|backup| !before.contains(backup)));
     assert_eq!(running.stop_or_end().code, Some(i32::from(exit::OK)));
-    backups(&house).iter().for_each(|backup| check(backup));
+    check_all(&house);
     hits
 }
 

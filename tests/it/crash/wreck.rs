@@ -108,15 +108,11 @@ pub(super) fn check_posts(file: &[Value], taken: &[Got]) {
         let seq = record["seq"].as_u64().unwrap();
         assert_eq!(record, &file[usize::try_from(seq).unwrap() - 1]);
         let sequence = got.envelope["sequence"].as_str().unwrap();
-        match sequences.insert(&got.id, sequence) {
-            Some(before) => assert_eq!(before, sequence, "another place the second time: {record}"),
-            None => {
-                let before = last.insert(got.stream(), seq);
-                assert!(
-                    before.is_none_or(|before| before < seq),
-                    "after a later one of its stream: {record}"
-                );
-            }
+        if let Some(before) = sequences.insert(&got.id, sequence) {
+            assert_eq!(before, sequence, "another place the second time: {record}");
+        } else {
+            let before = last.insert(got.stream(), seq);
+            assert!(before.is_none_or(|before| before < seq), "after a later one of its stream: {record}");
         }
     }
     assert_eq!(sequences.len(), wanted.len(), "events of the file, and those that were posted");

@@ -7,6 +7,7 @@ use claimwatch::exit;
 use crate::support::Stopwatch;
 use crate::support::house::{House, list};
 use crate::support::process::ended;
+use crate::support::receiver::{Receiver, SECRET};
 use crate::support::records::{about, check, names, of, only};
 use crate::support::sim::{Sim, WIDE, closed_address, fault, number, number_id, order, order_id, soon_after};
 
@@ -104,6 +105,44 @@ fn the_deadline_bounds_it() {
         "what came in time counts"
     );
     check(&house.events());
+}
+
+#[test]
+fn a_service_that_works_again_is_looked_at_in_full_by_the_first_round_after_its_outage() {
+    let address = closed_address();
+    let house = House::at(address);
+    let all: Vec<u32> = (1..=12).collect();
+    house.list("emea", &list(&all, &[]));
+    let down = house.ended(&["--once"]);
+    assert!(down.stderr.contains("12 of the looks had no answer"), "{}", down.stderr);
+    let numbers: String = all.iter().map(|n| number(*n, &[(0, "IN_PROGRESS")])).collect();
+    let _sim = Sim::at(address, &[WIDE, &numbers].concat());
+    let up = house.ended(&["--once"]);
+    assert_eq!(up.code, Some(i32::from(exit::OK)), "{}", up.stderr);
+    // Who was looked at in vain is due again a moment later.
+    let seen = || of(&house.events(), "number.in_progress").len();
+    assert!(seen() >= 6, "{}", up.stdout);
+    while seen() < 12 {
+        assert_eq!(house.ended(&["--once"]).code, Some(i32::from(exit::OK)));
+    }
+    check(&house.events());
+}
+
+#[test]
+fn a_webhook_that_takes_nothing_is_an_exit_of_its_own() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "CLAIMED")])].concat());
+    let receiver = Receiver::start();
+    let house = House::with(sim.address, &receiver.section("pager", ""));
+    house.write("pager.secret", SECRET);
+    house.list("emea", &list(&[1], &[]));
+    receiver.answer(|_| (503, String::new()));
+    let stuck = house.ended(&["--once"]);
+    assert_eq!(stuck.code, Some(i32::from(exit::UNAVAILABLE)), "{}", stuck.stderr);
+    assert!(stuck.stderr.contains("not delivered yet"), "{}", stuck.stderr);
+    receiver.answer(|_| (200, String::new()));
+    let later = house.ended(&["--once"]);
+    assert_eq!(later.code, Some(i32::from(exit::OK)), "{}", later.stderr);
+    assert_eq!(receiver.taken().len(), house.events().len());
 }
 
 #[test]

@@ -95,7 +95,8 @@ fn a_list_at_fault_stays_as_it_was_and_the_others_take_effect() {
 fn what_looks_like_an_accident_is_refused_unless_it_is_meant() {
     let sim = world(12);
     let house = House::at(sim.address);
-    house.list("emea", &list(&Vec::from_iter(1..=12), &[]));
+    let all: Vec<u32> = (1..=12).collect();
+    house.list("emea", &list(&all, &[]));
     let mut daemon = house.up();
     house.list("emea", &list(&[1], &[]));
     let why = "nothing changed: the watch lists would drop 11 of 12 orders; if that is meant, `claimwatch reload --force`";

@@ -146,7 +146,7 @@ fn fails_and_stays(errand: &Errand, second: u64) -> Answer {
 type Loop = Poller<MemoryStore, World, TestClock>;
 
 struct House {
-    _folder: TempDir,
+    folder: TempDir,
     config: Config,
     lists: Vec<WatchList>,
     store: Arc<MemoryStore>,
@@ -190,7 +190,7 @@ impl House {
             quota: None,
         };
         let config = loaded.config.unwrap();
-        Self { _folder: folder, config, lists: loaded.lists, store, clock, world: Arc::new(world) }
+        Self { folder, config, lists: loaded.lists, store, clock, world: Arc::new(world) }
     }
 
     /// A daemon that comes up.
