@@ -386,7 +386,7 @@ fn what_comes_late_on_old_evidence_has_a_look_first_once() {
     assert_eq!(look_first(&order, at(mark + LATE)), None, "the loop had other things to do");
     let late = mark + LATE + second;
     let first = look_first(&order, at(late)).unwrap();
-    let soon = Looked { wake_at: Some(at(late + MINUTE)), ..looked };
+    let soon = Looked { wake_at: Some(at(late + MINUTE)), decided_at: Some(at(late)), ..looked };
     let soon = Looked { ahead: Some(Ahead { at: at(late), of: at(mark) }), ..soon };
     assert_eq!(first, soon, "the look was due already, and goes before others now");
     order.looked.due_at = Some(at(DAY));
@@ -618,7 +618,7 @@ fn a_number_that_a_list_shows_is_looked_at_itself_every_fourth_time() {
     for (answered, expected) in cases {
         order.looked =
             Looked { answered_at: answered.map(at), lane: Lane::Verify, faults: 2, ..Looked::default() };
-        let after = expected.map(|_| Looked { due_at: expected, ..order.looked });
+        let after = expected.map(|_| Looked { due_at: expected, decided_at: Some(at(now)), ..order.looked });
         assert_eq!(present(&order, at(now)), after, "{answered:?}");
     }
     order.looked.answered_at = Some(at(now));

@@ -283,7 +283,7 @@ fn on_time(events: &Events, outcome: &Outcome<'_>) -> Result<(), String> {
 fn noticed(events: &Events, plan: &Plan) -> Result<(), String> {
     let steps: i64 = plan.clock.iter().map(|(_, seconds)| seconds * 1000).sum();
     // Looks that failed by the order's own fault are far apart for an hour.
-    if plan.rates.truncated > 0.0 || plan.rates.forbidden > 0.0 {
+    if plan.rates.truncated > 0.0 || plan.rates.forbidden > 0.0 || !plan.has_quota_enough() {
         return Ok(());
     }
     for number in &plan.numbers {

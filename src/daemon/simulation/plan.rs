@@ -19,6 +19,9 @@ pub(super) const S: u64 = 1000;
 /// Milliseconds in a minute.
 pub(super) const MIN: u64 = 60 * S;
 
+/// Numbers for which the quota is enough, whatever was learned of it.
+const FEW: u32 = 5;
+
 /// How long after everything works something changes that has to be noticed in time: by then every order that was not at
 /// fault itself is looked at as usual.
 pub(super) const LATE: u64 = 20 * MIN;
@@ -153,7 +156,7 @@ pub(super) fn plan(seed: u64) -> Plan {
     let quiet_at = (5 + u64::from(r.below(25))) * MIN;
     let watched_on = r.chance(0.5);
     // Few make all that may go wrong likely for each; in some worlds there are more than the quota is enough for.
-    let count = if r.chance(0.05) { 60 } else { 1 + r.below(5) };
+    let count = if r.chance(0.05) { 60 } else { 1 + r.below(FEW) };
     let mut gone = 0;
     let numbers: Vec<Number> = (0..count).map(|n| number(r, n, quiet_at, watched_on, &mut gone)).collect();
     let orders = (0..r.below(3)).map(|n| chime_order(r, n, quiet_at, watched_on)).collect();
@@ -311,6 +314,11 @@ fn chime_order(r: &mut Random, n: u32, quiet_at: u64, watched_on: bool) -> Chime
 }
 
 impl Plan {
+    /// Whether looks are never late for want of calls.
+    pub(super) fn has_quota_enough(&self) -> bool {
+        self.numbers.len() <= FEW as usize
+    }
+
     /// By how much the wall clock is set back in all, milliseconds.
     pub(super) fn set_back(&self) -> u64 {
         self.clock
