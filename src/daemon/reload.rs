@@ -6,7 +6,6 @@
 //! restart can change is said.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +25,8 @@ use crate::store::outbox::{Outbox, Requeue};
 
 /// When a reload that the store did not take is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
+
+const STOPPING: &str = "the daemon is stopping";
 
 /// Reloads that wait for their turn.
 pub(super) const REQUESTS: usize = 4;
@@ -128,31 +129,36 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
     async fn take(&self, loaded: Loaded, force: bool) -> Outcome {
         let report = loaded.problems.render(false);
         let Some(config) = &loaded.config else {
-            let events = self.main_at_fault(&loaded);
-            let why = match self.relist(Vec::new(), None, events, force).await {
-                Ok(_) => "the configuration is at fault".to_owned(),
-                Err(why) => why,
-            };
+            self.say(self.main_at_fault(&loaded)).await;
+            let why = "the configuration is at fault".to_owned();
             return Outcome { at_fault: true, report, ..refused(why) };
         };
         let needs_restart = differences(&self.running, config);
-        if let Some(why) = self.unknown_account(&loaded) {
+        if let Some((file, reason)) = self.unknown_account(&loaded) {
+            let why = format!("{file}: {reason}");
+            self.say(DaemonEvent::ConfigRejected { file, line: None, reason }).await;
             return Outcome { at_fault: true, needs_restart, report, ..refused(why) };
         }
         let bad_lists = loaded.bad_lists.iter().map(|list| list.name.clone()).collect();
         let events = rejected(&loaded);
-        let relisted = self.relist(loaded.lists, Some(loaded.bad_lists), events, force).await;
-        let outcome = match relisted {
-            Ok(Some(Relisted::Yes(lists))) => Outcome { lists, ..Outcome::default() },
-            Ok(Some(Relisted::MassRemoval(why))) => Outcome {
+        let new = NewLists {
+            farthest: farthest_due(&loaded.lists),
+            lists: loaded.lists,
+            bad: loaded.bad_lists,
+            accounts: Arc::new(self.running.accounts.clone()),
+            accept_removal: force,
+            rejected: events,
+        };
+        let outcome = match self.relist(new).await {
+            Some(Relisted::Yes(lists)) => Outcome { lists, ..Outcome::default() },
+            Some(Relisted::MassRemoval(why)) => Outcome {
                 at_fault: true,
                 ..refused(format!("{why}; if that is meant, `claimwatch reload --force`"))
             },
-            Ok(Some(Relisted::NotNow(why))) => {
+            Some(Relisted::NotNow(why)) => {
                 refused(format!("{why}; it is tried again every {} s", AGAIN.as_secs()))
             }
-            Ok(None) => Outcome::default(),
-            Err(why) => refused(why),
+            None => refused(STOPPING.to_owned()),
         };
         if outcome.refused.is_none()
             && let Err(error) = self.revive_sinks().await
@@ -162,39 +168,30 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
         Outcome { bad_lists, needs_restart, report, ..outcome }
     }
 
-    /// Has the loop take lists, or with none only say something.
-    async fn relist(
-        &self,
-        lists: Vec<config::WatchList>,
-        bad: Option<Vec<config::BadList>>,
-        rejected: Vec<DaemonEvent>,
-        accept_removal: bool,
-    ) -> Result<Option<Relisted>, String> {
-        let stopping = |_| "the daemon is stopping".to_owned();
-        let Some(bad) = bad else {
-            let sent = self.wishes.send(Wish::Say(rejected)).await;
-            return sent.map(|()| None).map_err(|gone| stopping(gone.to_string()));
-        };
-        let farthest = farthest_due(&lists);
-        let accounts = Arc::new(self.running.accounts.clone());
-        let new = Box::new(NewLists { lists, bad, accounts, accept_removal, farthest, rejected });
-        let (reply, answer) = oneshot::channel();
-        self.wishes.send(Wish::Relist { new, reply }).await.map_err(|gone| stopping(gone.to_string()))?;
-        answer.await.map(Some).map_err(|gone| stopping(gone.to_string()))
+    /// Has the loop say something, unless it has ended.
+    async fn say(&self, event: DaemonEvent) {
+        let _ended = self.wishes.send(Wish::Say(event)).await;
     }
 
-    fn main_at_fault(&self, loaded: &Loaded) -> Vec<DaemonEvent> {
+    /// Has the loop take lists. `None`: it has ended.
+    async fn relist(&self, new: NewLists) -> Option<Relisted> {
+        let (reply, answer) = oneshot::channel();
+        self.wishes.send(Wish::Relist { new: Box::new(new), reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    fn main_at_fault(&self, loaded: &Loaded) -> DaemonEvent {
         let first = loaded.problems.into_iter().find(|p| p.severity == config::Severity::Error);
         let path = first.map_or(self.sources.path.as_path(), |problem| problem.file.as_path());
-        vec![DaemonEvent::ConfigRejected {
+        DaemonEvent::ConfigRejected {
             file: path.display().to_string(),
             line: first.and_then(|problem| problem.line),
             reason: first.map(|problem| problem.message.clone()).unwrap_or_default(),
-        }]
+        }
     }
 
-    /// A list may name an account that the daemon does not know yet, or that is another one now.
-    fn unknown_account(&self, loaded: &Loaded) -> Option<String> {
+    /// A list may name an account that the daemon does not know yet, or that is another one now: its file, and why not.
+    fn unknown_account(&self, loaded: &Loaded) -> Option<(String, String)> {
         let config = loaded.config.as_ref()?;
         loaded.lists.iter().find_map(|list| {
             let name = &list.terms.account;
@@ -203,8 +200,8 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
             };
             let known = self.running.accounts.get(name).is_some_and(same);
             (!known).then(|| {
-                let file = list.path.file_name().map_or(Path::new(""), Path::new);
-                format!("{} is of account {name}, which is new or of another region: restart", file.display())
+                let why = format!("account {name} is new or of another region: that takes a restart");
+                (list.path.display().to_string(), why)
             })
         })
     }

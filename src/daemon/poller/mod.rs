@@ -66,7 +66,7 @@ pub(super) enum Wish {
         reply: oneshot::Sender<Accepted>,
     },
     /// Say something about the daemon.
-    Say(Vec<DaemonEvent>),
+    Say(DaemonEvent),
     /// Have new watch lists take effect.
     Relist {
         /// The lists.
@@ -266,12 +266,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 let _gone = reply.send(accepted);
                 Ok(())
             }
-            Wish::Say(events) => {
-                for event in &events {
-                    self.journal.daemon(event, now);
-                }
-                self.write(Vec::new(), now).await
-            }
+            Wish::Say(event) => self.say(&event).await,
             Wish::Relist { new, reply } => {
                 let relisted = self.relist(*new).await?;
                 let _gone = reply.send(relisted);

@@ -136,8 +136,9 @@ fn a_main_file_at_fault_changes_nothing_and_what_needs_a_restart_is_said() {
         &reload(&house, &[]),
         exit::CONFIG,
         "",
-        "new.toml is of account new, which is new or of another region: restart",
+        "new.toml: account new is new or of another region: that takes a restart",
     );
+    daemon.until("both refusals", |records| of(records, "config.rejected").len() == 2);
     daemon.stop();
     assert!(!house.path("elsewhere.jsonl").exists());
 }
