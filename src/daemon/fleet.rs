@@ -259,6 +259,12 @@ impl Fleet {
         self.members.iter().map(|member| member.dispatcher.tracked() as u64).sum()
     }
 
+    /// How late the order is that has waited longest for its turn.
+    pub(super) fn latest(&mut self, now: Now) -> Option<Duration> {
+        let lanes = self.members.iter_mut().flat_map(|member| member.dispatcher.backlog(now));
+        lanes.map(|backlog| backlog.oldest).max().filter(|late| !late.is_zero())
+    }
+
     /// Orders that are due and wait for their turn.
     pub(super) fn overdue(&mut self, now: Now) -> u64 {
         self.members.iter_mut().map(|member| member.dispatcher.overdue(now.wall) as u64).sum()

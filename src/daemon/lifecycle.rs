@@ -1,6 +1,7 @@
 //! Signals, and what the service manager is told.
 
 use std::io;
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,6 +31,16 @@ pub(super) async fn second_signal(stop: &CancellationToken, hang_ups: &Notify) -
         tell(&[NotifyState::Stopping]);
         stop.cancel();
     }
+}
+
+/// Within what time the service manager wants a sign of life, if it does.
+pub(super) fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}
+
+/// Gives the service manager a sign of life, and a line for people.
+pub(super) fn tell_alive(status: &str) {
+    tell(&[NotifyState::Watchdog, NotifyState::Status(status)]);
 }
 
 /// Tells the service manager that the configuration is read again, in one message with the time, as it wants it.

@@ -188,6 +188,9 @@ pub trait Store: Send + Sync + 'static {
         async { Err(StoreError::Unusable { detail }) }
     }
 
+    /// Takes the writer's turn and gives it back: whether the store answers. Nothing is written.
+    fn touch(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Leaves the store tidy on disk.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

@@ -11,6 +11,7 @@
 
 mod answers;
 mod pages;
+mod pulse;
 mod relist;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::pulse::Pulse;
 pub(super) use self::relist::{NewLists, Relisted};
 use super::fleet::{Fleet, Member};
 use super::journal::{Journal, Written};
@@ -152,6 +154,7 @@ pub(super) struct Poller<S, L, C> {
     looks: JoinSet<Landed>,
     /// The time of the turn before.
     before: Now,
+    pulse: Pulse,
     style: Style,
     once: Option<Once>,
 }
@@ -178,6 +181,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             inquiries: HashMap::new(),
             looks: JoinSet::new(),
             before,
+            pulse: Pulse::new(),
             style,
             once: once.then_some(Once { unanswered: 0 }),
         }
@@ -200,6 +204,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             member.dispatcher.place(order.stream, &mut looked, By::Either, now);
         }
         self.wakes.set(order.stream, looked.wake_at.filter(|wake| !once || *wake <= now));
+        self.pulse.note_window(order.stream, looked.ahead.is_some());
     }
 
     /// The clock that it goes by.
@@ -231,7 +236,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 self.tell_what_is_left().await?;
                 break;
             }
-            let wait = self.wait(self.clock.now());
+            let now = self.clock.now();
+            let wait = self.wait(now).min(self.pulse.in_time(now.tick));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -243,6 +249,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 () = tokio::time::sleep(wait) => {}
             }
             self.tell_time().await?;
+            self.give_sign().await?;
         }
         self.land().await?;
         if let Some(once) = &mut self.once {

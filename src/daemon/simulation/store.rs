@@ -151,6 +151,9 @@ impl<S: Store> Store for Faulty<S> {
     async fn prune(&self, before: Timestamp, from: Pruning, limit: u32) -> Result<Pruned, StoreError> {
         self.call(self.inner.prune(before, from, limit)).await
     }
+    async fn touch(&self) -> Result<(), StoreError> {
+        self.held(self.inner.touch()).await
+    }
     async fn close(&self) {}
 }
 

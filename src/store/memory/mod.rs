@@ -213,5 +213,9 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn touch(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn close(&self) {}
 }

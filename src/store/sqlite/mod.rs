@@ -220,6 +220,10 @@ impl Store for SqliteStore {
         backup::copy(self.file.path(), to).await
     }
 
+    async fn touch(&self) -> Result<(), StoreError> {
+        self.writer.begin().await?.commit().await
+    }
+
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;

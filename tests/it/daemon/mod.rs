@@ -6,6 +6,7 @@ mod answers;
 mod deliveries;
 mod housekeeping;
 mod lists;
+mod manager;
 mod missing;
 mod once;
 mod outage;

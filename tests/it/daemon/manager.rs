@@ -1,0 +1,74 @@
+//! What the service manager hears.
+
+use std::os::unix::net::UnixDatagram;
+use std::sync::{Arc, Mutex};
+
+use claimwatch::exit;
+
+use crate::support::house::{House, list};
+use crate::support::process::Running;
+use crate::support::sim::{Sim, WIDE, number};
+
+/// A service manager that keeps what it is told.
+struct Manager(Arc<Mutex<Vec<String>>>);
+
+impl Manager {
+    fn listen(house: &House) -> Self {
+        let socket = UnixDatagram::bind(house.path("notify")).unwrap();
+        let told: Arc<Mutex<Vec<String>>> = Arc::default();
+        let kept = Arc::clone(&told);
+        std::thread::spawn(move || {
+            let mut message = [0; 4096];
+            while let Ok(length) = socket.recv(&mut message) {
+                kept.lock().unwrap().push(String::from_utf8_lossy(&message[..length]).into_owned());
+            }
+        });
+        Self(told)
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn count(&self, what: &str) -> usize {
+        self.told().iter().filter(|message| message.lines().any(|line| line == what)).count()
+    }
+}
+
+fn run(house: &House, watchdog_us: u32) -> (Manager, Running) {
+    let manager = Manager::listen(house);
+    let mut command = house.command(&["run"]);
+    command.env("NOTIFY_SOCKET", house.path("notify")).env("WATCHDOG_USEC", watchdog_us.to_string());
+    (manager, Running::start(command))
+}
+
+#[test]
+fn it_hears_of_the_start_of_life_of_a_reload_and_of_the_stop_in_this_order() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "IN_PROGRESS"), (1, "FAILED")])].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    let (manager, daemon) = run(&house, 200_000);
+    daemon.wait("signs of life", || manager.count("WATCHDOG=1") >= 3);
+    let told = manager.told();
+    let first =
+        |what: &str| told.iter().position(|message| message.lines().any(|line| line == what)).unwrap();
+    assert!(first("READY=1") < first("WATCHDOG=1"), "{told:?}");
+    let sign = &told[first("WATCHDOG=1")];
+    assert!(sign.contains("STATUS=1 order"), "a sign says how it is: {sign}");
+    sim.move_to(1);
+    daemon.wait("the window", || {
+        manager.told().iter().any(|m| m.contains("STATUS=1 order, 1 retry window open"))
+    });
+    daemon.signal("HUP");
+    daemon.wait("the reload", || manager.count("STATUS=reloaded") == 1 && manager.count("READY=1") == 2);
+    let told = manager.told();
+    let reloading = told.iter().find(|message| message.contains("RELOADING=1")).unwrap();
+    assert!(reloading.contains("MONOTONIC_USEC="), "in one message: {reloading}");
+    house.list("emea", "account = \"sim\"\n[[number]]\nid = \"nonsense\"\n");
+    daemon.signal("HUP");
+    let refused = "STATUS=reloaded, but for lists at fault: emea";
+    daemon.wait("the fault", || manager.count(refused) == 1 && manager.count("READY=1") == 3);
+    let ended = daemon.stop();
+    assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
+    assert_eq!(manager.count("STOPPING=1"), 1);
+}
