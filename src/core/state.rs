@@ -215,6 +215,14 @@ impl State {
         }
     }
 
+    /// It was seen since it was doubted, though what became of that look is not in this state.
+    pub fn trust(&mut self) {
+        self.absence = match self.absence {
+            Absence::Doubted { .. } | Absence::Suspect { .. } => Absence::None,
+            kept @ (Absence::None | Absence::Young { .. }) => kept,
+        };
+    }
+
     /// Brings times that lie ahead of `now` back to it: the clock that they were read from was ahead, and a grace, a stall
     /// or a window that is counted from them would last as much too long.
     pub(super) fn bound(&mut self, now: Timestamp) {

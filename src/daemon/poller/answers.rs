@@ -40,7 +40,14 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     fn apply_answer(&mut self, who: Stream, asked_at: Timestamp, answer: Answer, now: Now) -> Option<Change> {
         let Flight { order, inquiry, void } = self.flying.remove(&who)?;
         let observation = self.understand(&order, answer, inquiry, now);
-        let change = if void { None } else { self.apply(order, &observation, (asked_at, now)) };
+        let change = if void {
+            if matches!(observation, Observation::Seen(_)) {
+                self.refuted.insert(who);
+            }
+            None
+        } else {
+            self.apply(order, &observation, (asked_at, now))
+        };
         if let Some(member) = self.fleet.home(who) {
             member.dispatcher.finished(who);
         }
@@ -58,7 +65,10 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         // Only the service itself says that our clock is right, by an answer to what was signed with it.
         let key = &order.watch.key;
         let clock_in_doubt = !observed || self.look.clock_differs(&key.account, key.provider);
-        let order = Order { clock_in_doubt, ..order };
+        let mut order = Order { clock_in_doubt, ..order };
+        if matches!(observation, Observation::Missing { .. }) && self.refuted.contains(&order.stream()) {
+            order.state.trust();
+        }
         let mut step = look::apply(&order, observation, Some(asked_at), now.wall);
         self.reschedule(&mut step.order, observation, now);
         self.note(&order, step, observed, now)

@@ -145,6 +145,8 @@ pub(super) struct Poller<S, L, C> {
     journal: Journal<S>,
     wakes: Agenda,
     flying: HashMap<Stream, Flight>,
+    /// Orders that were seen by a look of which the store has nothing: a doubt that is stored was refuted since.
+    refuted: BTreeSet<Stream>,
     /// Orders that the lists changed and that were not read back yet.
     changed: BTreeSet<Stream>,
     /// A stored due time is believed up to this far ahead.
@@ -176,6 +178,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             journal,
             wakes: Agenda::default(),
             flying: HashMap::new(),
+            refuted: BTreeSet::new(),
             changed: BTreeSet::new(),
             farthest: Duration::ZERO,
             inquiries: HashMap::new(),
@@ -397,12 +400,24 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         if changes.is_empty() && !waits {
             return Ok(());
         }
-        let mut again: Vec<(Stream, Lane)> =
-            changes.iter().map(|change| (change.order.stream(), change.order.looked.lane)).collect();
+        let mut again: Vec<(Stream, Lane, bool)> = changes
+            .iter()
+            .map(|Change { order, .. }| {
+                (order.stream(), order.looked.lane, order.state.doubted_since().is_some())
+            })
+            .collect();
         if let Written::Yes { superseded } = self.journal.write(changes, now.tick).await? {
-            again.retain(|(who, _)| superseded.contains(who));
+            let (lost, written): (Vec<_>, Vec<_>) =
+                again.into_iter().partition(|(who, ..)| superseded.contains(who));
+            for (who, ..) in written {
+                self.refuted.remove(&who);
+            }
+            again = lost;
         }
-        for (who, lane) in again {
+        for (who, lane, doubted) in again {
+            if !doubted {
+                self.refuted.insert(who);
+            }
             if let Some(flight) = self.flying.get_mut(&who) {
                 flight.void = true;
             }

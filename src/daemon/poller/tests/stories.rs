@@ -467,6 +467,45 @@ async fn a_list_that_comes_back_after_its_windows_end_is_looked_at_and_told_once
     );
 }
 
+/// Somebody else moves an order on.
+fn move_on(store: &MemoryStore, stream: crate::core::order::Stream) {
+    let moving = async {
+        let mut order = store.load(&[stream]).await.unwrap().remove(0);
+        let was = order.generation;
+        order.generation += 7;
+        let change = crate::store::Change { was, order, records: Vec::new() };
+        store.commit(crate::store::Batch { changes: vec![change], ..Default::default() }).await.unwrap();
+    };
+    let mut moving = std::pin::pin!(moving);
+    let done = moving.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    assert!(done.is_ready(), "a store in memory does not wait");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_of_which_the_store_has_nothing_refutes_a_doubt_all_the_same() {
+    let house = Arc::new(House::of(1, |_, _, _| seen("IN_PROGRESS")).await);
+    let mut poller = house.start().await;
+    house.run(&mut poller, 20 * MINUTE).await;
+    let stream = house.store.schedule(None, 1).await.unwrap()[0].stream;
+    let store = Arc::clone(&house.store);
+    let looks = std::sync::atomic::AtomicUsize::new(0);
+    // Missing, seen while somebody else changes the order, and missing again: never twice in a row.
+    *house.world.answers.lock().unwrap() = Box::new(move |_, errand, _| match errand {
+        Errand::Itself(_) => match looks.fetch_add(1, Ordering::Relaxed) {
+            0 | 2 => missing(),
+            1 => {
+                move_on(&store, stream);
+                seen("IN_PROGRESS")
+            }
+            _ => seen("IN_PROGRESS"),
+        },
+        Errand::Holders { .. } => holders(false),
+        Errand::Holder(_) => missing(),
+    });
+    house.run(&mut poller, 10 * MINUTE).await;
+    assert_eq!(names(&house.said().await), ["order.tracked", "number.in_progress"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_to_a_look_at_an_order_that_moved_on_meanwhile_is_not_applied() {
     let house = Arc::new(House::of(1, |_, _, _| seen("IN_PROGRESS")).await);
@@ -478,20 +517,7 @@ async fn an_answer_to_a_look_at_an_order_that_moved_on_meanwhile_is_not_applied(
     let moved = AtomicBool::new(false);
     *house.world.answers.lock().unwrap() = Box::new(move |_, _, _| {
         if !moved.swap(true, Ordering::Relaxed) {
-            let (store, waker) = (Arc::clone(&store), std::task::Waker::noop());
-            let moving = async move {
-                let mut order = store.load(&[stream]).await.unwrap().remove(0);
-                let was = order.generation;
-                order.generation += 7;
-                let change = crate::store::Change { was, order, records: Vec::new() };
-                store
-                    .commit(crate::store::Batch { changes: vec![change], ..Default::default() })
-                    .await
-                    .unwrap();
-            };
-            let mut moving = std::pin::pin!(moving);
-            let done = moving.as_mut().poll(&mut std::task::Context::from_waker(waker));
-            assert!(done.is_ready(), "a store in memory does not wait");
+            move_on(&store, stream);
         }
         seen("CLAIMED")
     });
