@@ -86,10 +86,6 @@ BREAKS = [
      "        open.warned = Some(mark);\n", "        open.warned = Some(mark + std::time::Duration::from_secs(1));\n"),
     ("what a reload adds gets no place", "src/daemon/poller/relist.rs",
      "self.settle(&order, self.farthest, now.wall);", "let _unused = order;"),
-    ("what a reload drops is looked at on", "src/daemon/poller/relist.rs",
-     "self.fleet.leave(who);", ""),
-    ("a reload that the store did not take is forgotten", "src/daemon/reload.rs",
-     "() = tokio::time::sleep(AGAIN), if again.is_some() => {", "() = tokio::time::sleep(AGAIN), if again.is_some() && false => {"),
     ("a sink of its own trouble is told by itself", "src/core/delivery/filter.rs",
      "record.sink.as_deref() != Some(sink) && !echo", "!echo"),
 ]

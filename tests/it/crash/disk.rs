@@ -14,8 +14,10 @@ use super::shim::{Fault, How, Tally};
 use super::tale::Tale;
 use super::wreck::{check_life, check_wreck};
 use super::{asked_for, tell};
-use crate::support::house::House;
-use crate::support::process::Running;
+use crate::support::house::{House, list};
+use crate::support::process::{Running, ended};
+use crate::support::records::{about, of};
+use crate::support::sim::order_id;
 use crate::support::wait_for;
 
 /// What is said on standard error when the store does not take writes, and when it does again.
@@ -87,6 +89,28 @@ fn an_event_file_without_room_waits_and_loses_nothing() {
 #[test]
 fn an_event_file_on_a_failing_disk_waits_and_loses_nothing() {
     trouble_in_the_middle(How::IoError, "events.jsonl", (SINK_FAILS, SINK_WORKS));
+}
+
+#[test]
+fn a_reload_that_a_full_disk_does_not_take_is_tried_again_once_there_is_room() {
+    let tale = Tale::short();
+    let (_sim, house) = tale.begin();
+    house.list("emea", &list(&[1], &[]));
+    let tally = Tally::at(house.path("tally"));
+    let fault = while_there(&house, How::NoSpace, Some("claimwatch.db"), 1);
+    let mut running = Running::start(tally.around(house.command(&["run"]), &fault));
+    running.until_events(&["daemon.started", "number.in_progress"]);
+    begin_trouble(&house);
+    house.list("emea", &list(&[1], &[1]));
+    let told = ended(house.command(&["reload"]));
+    assert_eq!(told.code, Some(i32::from(exit::FAILURE)), "{}", told.stderr);
+    assert!(told.stderr.contains("it is tried again every 10 s"), "{}", told.stderr);
+    end_trouble(&house);
+    running.until("what it added", |records| !about(records, &order_id(1)).is_empty());
+    let ended = running.stop();
+    assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
+    let records = check_life(&house, &ended.records());
+    assert_eq!(of(&records, "config.applied").len(), 2, "said once");
 }
 
 /// Files fail from the `n`-th call on, until the daemon has said so or has ended; then they work. False: it came to the
