@@ -105,9 +105,10 @@ impl<S: Outbox, P: Post, C: Clock> Courier<S, P, C> {
             let changes_at = round.endpoint.changes_at(self.clock.now().tick);
             tokio::select! {
                 biased;
+                // First, since it comes with a wake, and is forgotten with the turn; what else is ready is so in the next one.
+                () = try_now => round.endpoint.try_now(),
                 Some(joined) = round.posts.join_next() => landed = gather(joined, &mut round.posts),
                 () = wake => {}
-                () = try_now => round.endpoint.try_now(),
                 () = self.stop.cancelled(), if !stopped => {}
                 () = self.until(changes_at) => {}
             }

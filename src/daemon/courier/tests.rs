@@ -42,6 +42,7 @@ struct Office<F> {
     receiver: Arc<Receiver<F>>,
     clock: Arc<TestClock>,
     committed: Arc<Notify>,
+    try_now: Arc<Notify>,
 }
 
 impl<F: Fn(&str, Duration) -> Posted + Send + Sync + 'static> Office<F> {
@@ -56,6 +57,7 @@ impl<F: Fn(&str, Duration) -> Posted + Send + Sync + 'static> Office<F> {
             receiver: Arc::new(Receiver { answers, began, taken: Mutex::default() }),
             clock: Arc::new(TestClock::at(Timestamp::from_millis(0))),
             committed: Arc::default(),
+            try_now: Arc::default(),
         }
     }
 
@@ -75,7 +77,7 @@ impl<F: Fn(&str, Duration) -> Posted + Send + Sync + 'static> Office<F> {
             clock: Arc::clone(&self.clock),
             store_id: 1,
             committed: Arc::clone(&self.committed),
-            try_now: Arc::default(),
+            try_now: Arc::clone(&self.try_now),
             stop: CancellationToken::new(),
         };
         let both = async {
@@ -189,4 +191,21 @@ async fn a_receiver_that_limits_its_rate_gets_everything_at_half_that_rate_at_le
         let dead = office.store.deliveries("pager", Stands::Dead, 0, 10).await.unwrap();
         assert_eq!((taken, dead.len()), (300, 0), "{rate} a second: {:?}", office.taken().last());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_that_it_works_again_need_not_wait_for_the_next_trial() {
+    let back = Duration::from_secs(100);
+    let office = Office::new(move |_, passed| if passed < back { down() } else { Posted::Taken }).await;
+    office.say(20, 1).await;
+    let asks = async {
+        // Trials are at 35 s, 75 s and 115 s.
+        tokio::time::sleep(Duration::from_secs(101)).await;
+        // As to requeue does.
+        office.committed.notify_waiters();
+        office.try_now.notify_waiters();
+    };
+    office.work(Duration::from_secs(103), asks).await;
+    let taken = office.taken().iter().filter(|(_, id)| id.starts_with('s')).count();
+    assert_eq!(taken, 20);
 }
