@@ -15,6 +15,7 @@ mod webhooks;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,16 +23,24 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use tracing::Level;
+use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::fmt::format::{Format, Full, Writer, format};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Loaded, Sources};
 use crate::exit;
+use crate::sink::journald::is_journal;
+use crate::sink::log::STDERR;
+
+/// Says which open stream is the journal, if one is.
+const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
 
 /// How long the end of a daemon waits for whoever reads its last words.
 const LAST_WORDS_MOST: Duration = Duration::from_secs(2);
@@ -99,7 +108,7 @@ pub fn main(
         // What is not UTF-8 is not dropped without a word: it is no valid value of anything.
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect();
-    let _diagnostics = start_diagnostics(environment.get("RUST_LOG").map(String::as_str));
+    let _diagnostics = start_diagnostics(&environment);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(cause) => return fail(exit::FAILURE, &format!("no runtime: {cause}")),
@@ -130,19 +139,50 @@ pub fn main(
 ///
 /// They are dropped rather than waited for: whoever does not read standard error must not stop the daemon. What is
 /// returned writes what is left when it is dropped.
-fn start_diagnostics(wanted: Option<&str>) -> WorkerGuard {
+fn start_diagnostics(environment: &BTreeMap<String, String>) -> WorkerGuard {
     let (out, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(DIAGNOSTICS_MOST)
         .lossy(true)
         .thread_name("diagnostics")
         .finish(io::stderr());
-    let wanted = EnvFilter::builder().parse_lossy(wanted.unwrap_or("warn,claimwatch=info"));
+    let wanted = environment.get("RUST_LOG").map_or("warn,claimwatch=info", String::as_str);
+    let wanted = EnvFilter::builder().parse_lossy(wanted);
     let fit = filter_fn(|about| *about.level() <= Level::INFO || is_ours(about.target()));
-    let ansi = io::stderr().is_terminal();
-    let layer = tracing_subscriber::fmt::layer().with_writer(out).with_ansi(ansi);
+    let lines = tracing_subscriber::fmt::layer().with_writer(out);
+    let journal = environment.get(JOURNAL_STREAM).is_some_and(|stream| is_journal(stream, STDERR));
+    let layer = if journal {
+        lines.with_ansi(false).event_format(ForTheJournal(format().without_time().with_level(false))).boxed()
+    } else {
+        lines.with_ansi(io::stderr().is_terminal()).boxed()
+    };
     // A second start in one process (tests) keeps the first one's.
     let _already = tracing_subscriber::registry().with(layer.with_filter(wanted.and(fit))).try_init();
     guard
+}
+
+/// A diagnostic as the journal reads it from standard error: the level before it as in sd-daemon(3). The journal knows the time.
+struct ForTheJournal(Format<Full, ()>);
+
+impl<S, N> FormatEvent<S, N> for ForTheJournal
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        self.0.format_event(context, writer, event)
+    }
 }
 
 fn is_ours(target: &str) -> bool {

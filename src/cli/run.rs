@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArg, colours, complain, complain_last, control, sources, webhooks};
+use super::{ConfigArg, JOURNAL_STREAM, colours, complain, complain_last, control, sources, webhooks};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, LogFormat, parse_duration};
 use crate::daemon::{self, DaemonError, Parts, Setup};
 use crate::exit;
 use crate::http::transport::Transport;
+use crate::sink::Log;
 use crate::sink::file::FileSink;
-use crate::sink::log::{Format, LogSink};
+use crate::sink::journald::{self, JournalSink};
+use crate::sink::log::{Format, LogSink, STDOUT};
 use crate::sink::webhook::Webhook;
 
 /// What to run.
@@ -51,7 +54,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         Err(error) => return failed(&error),
     };
     let control = (!args.once).then(|| control::socket(&config, &environment));
-    let log = LogSink::stdout(format(&config, colour));
+    let log = log(&config, colour, environment.get(JOURNAL_STREAM));
     let file = config.events.file.clone().map(FileSink::new);
     let parts = Parts { look, log, file, webhooks, clock };
     let setup = Setup {
@@ -98,12 +101,17 @@ fn webhooks(config: &Config, environment: &BTreeMap<String, String>) -> Result<V
     Ok(secrets.webhooks(config, &transport))
 }
 
-/// The log's form: text on a terminal, else JSON lines, unless the configuration wants one of them.
-fn format(config: &Config, colour: bool) -> Format {
+/// The log: the journal where standard output is that, text on a terminal, else JSON lines, unless the configuration wants one
+/// of them.
+fn log(config: &Config, colour: bool, journal: Option<&String>) -> Log {
+    let lines = |format| Log::Lines(LogSink::stdout(format));
+    let entries = || Log::Journal(JournalSink::new(Path::new(journald::SOCKET), tokio::io::stderr()));
     match config.events.log {
-        LogFormat::Text => Format::Text { colour },
-        LogFormat::Auto if io::stdout().is_terminal() => Format::Text { colour },
-        LogFormat::Auto | LogFormat::Json | LogFormat::Journald => Format::Json,
+        LogFormat::Text => lines(Format::Text { colour }),
+        LogFormat::Journald => entries(),
+        LogFormat::Auto if io::stdout().is_terminal() => lines(Format::Text { colour }),
+        LogFormat::Auto if journal.is_some_and(|stream| journald::is_journal(stream, STDOUT)) => entries(),
+        LogFormat::Json | LogFormat::Auto => lines(Format::Json),
     }
 }
 

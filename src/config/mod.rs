@@ -214,7 +214,7 @@ pub struct Http {
 }
 
 /// When housekeeping wakes: six-field cron expressions, UTC. `None` is never.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Schedules {
     /// The heartbeat record.
     pub heartbeat: Option<String>,

@@ -16,6 +16,7 @@ pub const NAMES: &[&str] = &[
     "daemon.started",
     "daemon.stopped",
     "delivery.dead",
+    "digest",
     "heartbeat",
     "number.claimed",
     "number.failed",
@@ -478,6 +479,17 @@ pub enum DaemonEvent {
         /// Orders that are due and wait for their turn.
         overdue: u64,
     },
+    /// What is open, in one record.
+    Digest {
+        /// What the store says.
+        summary: Summary,
+        /// Orders that are tracked.
+        orders: u64,
+        /// Orders that are due and wait for their turn.
+        overdue: u64,
+        /// How late the order is that has waited longest for its turn.
+        lateness: Duration,
+    },
     /// A configuration took effect.
     ConfigApplied {
         /// Orders added.
@@ -498,6 +510,32 @@ pub enum DaemonEvent {
     },
 }
 
+/// What is open among the orders that are tracked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Numbers whose outcome is to come, and orders whose numbers are not known yet.
+    pub pending: u64,
+    /// Numbers that are FAILED.
+    pub failed: u64,
+    /// Retry windows that are open.
+    pub windows: u64,
+    /// Those that may end soonest, the first of them first.
+    pub soonest: Vec<OpenWindow>,
+}
+
+/// A retry window that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenWindow {
+    /// The number; empty if it is not known.
+    pub number: String,
+    /// The bare id of its order.
+    pub order_id: String,
+    /// The watch list.
+    pub list: String,
+    /// It may end from here on.
+    pub earliest: Timestamp,
+}
+
 impl DaemonEvent {
     /// The stable name.
     pub fn name(&self) -> &'static str {
@@ -505,6 +543,7 @@ impl DaemonEvent {
             Self::Started { .. } => "daemon.started",
             Self::Stopped { .. } => "daemon.stopped",
             Self::Heartbeat { .. } => "heartbeat",
+            Self::Digest { .. } => "digest",
             Self::ConfigApplied { .. } => "config.applied",
             Self::ConfigRejected { .. } => "config.rejected",
         }
@@ -516,6 +555,7 @@ impl DaemonEvent {
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Heartbeat { .. }
+            | Self::Digest { .. }
             | Self::ConfigApplied { .. } => Level::Info,
             Self::ConfigRejected { .. } => Level::Error,
         }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::event::{
-    Attention, Condition, DaemonEvent, NumberChange, NumberStatus, OrderEvent, ScopeEvent, ScopeKey,
-    SinkCondition, SinkEvent, WindowEnd, WindowFacts,
+    Attention, Condition, DaemonEvent, NumberChange, NumberStatus, OpenWindow, OrderEvent, ScopeEvent,
+    ScopeKey, SinkCondition, SinkEvent, Summary, WindowEnd, WindowFacts,
 };
 use super::order::{Operation, Provider};
 use super::record::Record;
@@ -228,6 +228,9 @@ pub fn of_daemon(event: &DaemonEvent) -> String {
         DaemonEvent::Heartbeat { orders, overdue } => {
             format!("{} tracked, {overdue} waiting for a turn", counted(*orders))
         }
+        DaemonEvent::Digest { summary, orders, overdue, lateness } => {
+            of_digest(summary, *orders, *overdue, *lateness)
+        }
         DaemonEvent::ConfigApplied { added, removed, changed } => {
             format!(
                 "the watch lists took effect: {} added, {removed} removed, {changed} changed",
@@ -239,6 +242,29 @@ pub fn of_daemon(event: &DaemonEvent) -> String {
             format!("{file}{line} is refused ({reason}); what it said last, if anything, stays in force")
         }
     }
+}
+
+fn of_digest(summary: &Summary, orders: u64, overdue: u64, lateness: Duration) -> String {
+    let mut text = match summary.windows {
+        0 => "no retry window is open".to_owned(),
+        1 => "1 retry window is open".to_owned(),
+        windows => format!("{windows} retry windows are open"),
+    };
+    for (n, window) in summary.soonest.iter().enumerate() {
+        let OpenWindow { number, order_id, list, earliest } = window;
+        let who = if number.is_empty() { order_id } else { number };
+        let _ = write!(text, "{} {who} of {list} from {earliest} on", if n == 0 { ":" } else { "," });
+    }
+    let shown = summary.soonest.len() as u64;
+    if shown > 0 && shown < summary.windows {
+        let _ = write!(text, ", and {} later", summary.windows - shown);
+    }
+    let Summary { pending, failed, .. } = summary;
+    let _ = write!(text, "; {pending} pending, {failed} failed, {} tracked", counted(orders));
+    if overdue > 0 {
+        let _ = write!(text, ", {overdue} waiting for a turn, the oldest for {}", span(lateness));
+    }
+    text
 }
 
 /// The sentence of a sink's event.

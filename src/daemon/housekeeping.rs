@@ -1,19 +1,21 @@
-//! Housekeeping: backups of the store, and pruning of what is old. The alarm clock says when; the work is done here, beside
-//! the loop, one chore at a time. What went wrong is a diagnostic, and the next alarm tries again.
+//! Housekeeping: backups of the store, pruning of what is old, and a digest. The alarm clock says when; the work is done here,
+//! beside the loop, one chore at a time. What went wrong is a diagnostic, and the next alarm tries again.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
+use super::poller::Wish;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Schedules};
 use crate::core::time::Timestamp;
-use crate::store::{PRUNED_AT_ONCE, Pruned, Pruning, Store, StoreError};
+use crate::store::{Batch, PRUNED_AT_ONCE, Pruned, Pruning, Store, StoreError};
 
 /// Where backups go if nothing else is said: a folder beside the store, which is where a service may write.
 const BACKUPS: &str = "backups";
@@ -24,13 +26,80 @@ const UNFINISHED: &str = ".claimwatch-backup.tmp";
 /// Between two steps of pruning: as long again as a step may take, so that others have half of the disk.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// Open windows that a digest names; the others it counts.
+const SOONEST: u32 = 10;
+
 /// Something to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Chore {
     /// Remove what is old.
     Prune,
     /// Copy the store.
     Backup,
+    /// Sum up what is open.
+    Digest,
+}
+
+impl Chore {
+    /// Its word in the store.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Prune => "prune",
+            Self::Backup => "backup",
+            Self::Digest => "digest",
+        }
+    }
+
+    /// When it is to be done: a cron line, if there is one.
+    pub(super) fn line(self, schedules: &Schedules) -> Option<&str> {
+        match self {
+            Self::Prune => schedules.prune.as_deref(),
+            Self::Backup => schedules.backup.as_deref(),
+            Self::Digest => schedules.digest.as_deref(),
+        }
+    }
+}
+
+/// What waits to be done or is being done. Nothing is on it twice: what is at work when its time comes again goes on, and is not
+/// begun anew.
+#[derive(Debug, Default)]
+pub(super) struct ToDo {
+    list: Mutex<BTreeSet<Chore>>,
+    longer: Notify,
+}
+
+impl ToDo {
+    /// All chores.
+    pub(super) const ALL: [Chore; 3] = [Chore::Prune, Chore::Backup, Chore::Digest];
+
+    /// Puts a chore on the list and wakes the housekeeper.
+    pub(super) fn add(&self, chore: Chore) {
+        if self.list().insert(chore) {
+            self.longer.notify_one();
+        } else {
+            tracing::warn!(chore = chore.word(), "it is still to be done or being done, and not begun again");
+        }
+    }
+
+    /// The first chore on the list, which stays on it until it is [`done`](Self::done).
+    async fn first(&self) -> Chore {
+        loop {
+            let first = self.list().first().copied();
+            match first {
+                Some(chore) => return chore,
+                None => self.longer.notified().await,
+            }
+        }
+    }
+
+    fn done(&self, chore: Chore) {
+        self.list().remove(&chore);
+    }
+
+    fn list(&self) -> MutexGuard<'_, BTreeSet<Chore>> {
+        // Nothing panics while it is held.
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why a backup was not made.
@@ -47,6 +116,7 @@ enum BackupError {
 pub(super) struct Housekeeper<S, C> {
     store: Arc<S>,
     clock: Arc<C>,
+    wishes: mpsc::Sender<Wish>,
     /// How long what is over is kept.
     history: Duration,
     folder: PathBuf,
@@ -55,46 +125,85 @@ pub(super) struct Housekeeper<S, C> {
 }
 
 impl<S: Store, C: Clock> Housekeeper<S, C> {
-    pub(super) fn new(config: &Config, store: Arc<S>, clock: Arc<C>) -> Self {
+    /// Asks the loop at `wishes` to say what is to be said.
+    pub(super) fn new(config: &Config, store: Arc<S>, clock: Arc<C>, wishes: mpsc::Sender<Wish>) -> Self {
         let schedules = &config.schedules;
         let beside = || config.store.parent().unwrap_or(Path::new("")).join(BACKUPS);
         Self {
             store,
             clock,
+            wishes,
             history: schedules.prune_keep,
             folder: schedules.backup_dir.clone().unwrap_or_else(beside),
             backups: usize::try_from(schedules.backup_keep).unwrap_or(usize::MAX),
         }
     }
 
-    /// Does what comes, until nothing can come any more.
-    pub(super) async fn run(self, mut chores: mpsc::Receiver<Chore>) {
-        while let Some(chore) = chores.recv().await {
-            let began = self.clock.now().tick;
-            let took = || self.clock.now().tick.since(began).as_secs_f64();
-            match chore {
-                Chore::Prune => match self.prune().await {
-                    Ok((events, transitions)) => {
-                        tracing::info!(events, transitions, seconds = took(), "old history is pruned");
-                    }
+    /// Does what is on the list, for ever.
+    pub(super) async fn run(self, to_do: Arc<ToDo>) {
+        loop {
+            let chore = to_do.first().await;
+            if self.does(chore).await {
+                self.note(chore).await;
+            }
+            to_do.done(chore);
+        }
+    }
+
+    /// Does a chore and says what became of it. Whether it is done, and the store is to know.
+    async fn does(&self, chore: Chore) -> bool {
+        let began = self.clock.now().tick;
+        let took = || self.clock.now().tick.since(began).as_secs_f64();
+        match chore {
+            Chore::Prune => match self.prune().await {
+                Ok((events, transitions)) => {
+                    tracing::info!(events, transitions, seconds = took(), "old history is pruned");
+                    true
+                }
+                Err(error) => {
+                    let cause = whole(&error);
+                    tracing::error!(
+                        cause,
+                        "old history could not be pruned; the next time it is tried again"
+                    );
+                    false
+                }
+            },
+            Chore::Backup => match self.back_up().await {
+                Ok((path, last_seq)) => {
+                    tracing::info!(path = %path.display(), last_seq, seconds = took(), "the store is backed up");
+                    true
+                }
+                Err(error) => {
+                    let (folder, cause) = (self.folder.display(), whole(&error));
+                    tracing::error!(%folder, cause, "the store could not be backed up; the next time it is tried again");
+                    false
+                }
+            },
+            Chore::Digest => {
+                match self.store.summary(SOONEST).await {
+                    // The loop notes it together with the event. It may have ended.
+                    Ok(summary) => drop(self.wishes.send(Wish::Digest(summary)).await),
                     Err(error) => {
                         let cause = whole(&error);
-                        tracing::error!(
-                            cause,
-                            "old history could not be pruned; the next time it is tried again"
-                        );
+                        tracing::error!(cause, "there is no digest: the store could not be read");
                     }
-                },
-                Chore::Backup => match self.back_up().await {
-                    Ok((path, last_seq)) => {
-                        tracing::info!(path = %path.display(), last_seq, seconds = took(), "the store is backed up");
-                    }
-                    Err(error) => {
-                        let (folder, cause) = (self.folder.display(), whole(&error));
-                        tracing::error!(%folder, cause, "the store could not be backed up; the next time it is tried again");
-                    }
-                },
+                }
+                false
             }
+        }
+    }
+
+    /// Has the store know that a chore was done.
+    async fn note(&self, chore: Chore) {
+        let runs = vec![(chore.word().to_owned(), self.clock.now().wall)];
+        if let Err(error) = self.store.commit(Batch { runs, ..Batch::default() }).await {
+            let cause = whole(&error);
+            tracing::warn!(
+                chore = chore.word(),
+                cause,
+                "the store does not know that it was done: the next start repeats it"
+            );
         }
     }
 

@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 
 use crate::core::event::{DaemonEvent, ScopeKey};
 use crate::core::order::Stream;
-use crate::core::record::{self, Record};
+use crate::core::record::{self, Record, Style};
 use crate::core::scope::ScopeMemory;
 use crate::core::state::Looked;
-use crate::core::time::{Now, Tick};
+use crate::core::time::{Now, Tick, Timestamp};
 use crate::store::{Batch, Change, ListRow, Store, StoreError};
 
 use super::lists::LastWords;
@@ -35,7 +35,9 @@ pub(super) struct Journal<S> {
     records: Vec<Record>,
     lists: Vec<ListRow>,
     dropped_lists: Vec<String>,
+    runs: Vec<(String, Timestamp)>,
     daemon_generation: u64,
+    style: Style,
     committed: Arc<Notify>,
     trouble: Option<Trouble>,
 }
@@ -72,7 +74,7 @@ pub(super) enum Written {
 
 impl<S: Store> Journal<S> {
     /// Continues the daemon's own stream after `daemon_generation`; wakes whoever waits at `committed` with each commit.
-    pub(super) fn new(store: Arc<S>, daemon_generation: u64, committed: Arc<Notify>) -> Self {
+    pub(super) fn new(store: Arc<S>, daemon_generation: u64, style: Style, committed: Arc<Notify>) -> Self {
         Self {
             store,
             looked: BTreeMap::new(),
@@ -81,7 +83,9 @@ impl<S: Store> Journal<S> {
             records: Vec::new(),
             lists: Vec::new(),
             dropped_lists: Vec::new(),
+            runs: Vec::new(),
             daemon_generation,
+            style,
             committed,
             trouble: None,
         }
@@ -108,7 +112,12 @@ impl<S: Store> Journal<S> {
     /// The daemon has something to say.
     pub(super) fn daemon(&mut self, event: &DaemonEvent, now: Now) {
         self.daemon_generation += 1;
-        self.records.push(record::of_daemon(event, (self.daemon_generation, 0), now.wall));
+        self.records.push(record::of_daemon(event, (self.daemon_generation, 0), now.wall, self.style));
+    }
+
+    /// A chore is done once what waits is written.
+    pub(super) fn ran(&mut self, chore: &str, at: Timestamp) {
+        self.runs.push((chore.to_owned(), at));
     }
 
     /// Watch lists are applied to their orders: they count as applied once this is written.
@@ -142,6 +151,7 @@ impl<S: Store> Journal<S> {
             scopes: self.scopes.iter().map(|(key, memory)| (key.clone(), memory.clone())).collect(),
             records: self.records.clone(),
             daemon_generation: Some(self.daemon_generation),
+            runs: self.runs.clone(),
         };
         match self.store.commit(batch).await {
             Ok(committed) => {
@@ -151,6 +161,7 @@ impl<S: Store> Journal<S> {
                 self.records.clear();
                 self.lists.clear();
                 self.dropped_lists.clear();
+                self.runs.clear();
                 if let Some(trouble) = self.trouble.take() {
                     let lasted_s = now.since(trouble.since).as_secs();
                     tracing::info!(lasted_s, "the store works again");

@@ -43,6 +43,14 @@ pub(super) fn tell_alive(status: &str) {
     tell(&[NotifyState::Watchdog, NotifyState::Status(status)]);
 }
 
+/// The service manager is asked to wait so much longer for whatever it waits for.
+const PATIENCE_USEC: u32 = 90_000_000;
+
+/// Tells the service manager that a long piece of work goes on: the store has just taken or given a part of it.
+pub(super) fn tell_progress() {
+    tell(&[NotifyState::Watchdog, NotifyState::ExtendTimeoutUsec(PATIENCE_USEC)]);
+}
+
 /// Tells the service manager that the configuration is read again, in one message with the time, as it wants it.
 pub(super) fn tell_reloading() {
     match NotifyState::monotonic_usec_now() {

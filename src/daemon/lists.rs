@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::lifecycle;
 use crate::config::{Account, BadList, Entry, WatchList};
 use crate::core::event::{DaemonEvent, OrderEvent};
 use crate::core::order::{OrderKey, Stream, Watch};
@@ -114,7 +115,7 @@ impl<S: Store> Applier<'_, S> {
         let said = Batch {
             lists,
             dropped_lists: dropped,
-            records: vec![record::of_daemon(&event, (generation, 0), self.now)],
+            records: vec![record::of_daemon(&event, (generation, 0), self.now, self.style)],
             daemon_generation: Some(generation),
             ..Batch::default()
         };
@@ -260,6 +261,7 @@ impl<S: Store> Applier<'_, S> {
     async fn commit(&self, changes: Vec<Change>, applied: &mut Applied) -> Result<(), StoreError> {
         applied.touched.extend(changes.iter().map(|change| change.order.stream()));
         let committed = self.store.commit(Batch { changes, ..Batch::default() }).await?;
+        lifecycle::tell_progress();
         if committed.superseded.is_empty() {
             Ok(())
         } else {

@@ -37,14 +37,14 @@ pub use self::lists::{Counts, ListsError};
 pub use self::poller::Finish;
 pub use self::reload::Outcome;
 
-use self::alarm::Sleepers;
+use self::alarm::{JobScheduler, Sleepers};
 use self::control::Desk;
 use self::courier::Courier;
 use self::fleet::Fleet;
-use self::housekeeping::Housekeeper;
+use self::housekeeping::{Housekeeper, ToDo};
 use self::journal::Journal;
 use self::lists::Applier;
-use self::poller::Poller;
+use self::poller::{Poller, Wish};
 use self::reload::Reloader;
 use crate::clock::Clock;
 use crate::config::{BadList, Config, Loaded, Numbers, Sources, WatchList, Webhook};
@@ -62,8 +62,6 @@ use crate::store::{Store, StoreError};
 
 /// Wishes that wait for the loop. They carry no data, so more than a few mean nothing.
 const WISHES: usize = 8;
-/// Chores that wait for the housekeeper: one of each kind.
-const CHORES: usize = 2;
 /// Orders read at once when the schedule is filled.
 const PAGE: u32 = 10_000;
 /// How long the relays get to flush at the stop; what is left is delivered after the next start.
@@ -286,7 +284,7 @@ impl<S: Store + Outbox> Daemon<S> {
         let remembered = self.store.scopes().await.map_err(DaemonError::Store)?;
         let generation = self.store.daemon_generation().await.map_err(DaemonError::Store)?;
         let fleet = Fleet::new(&self.config, &remembered, now);
-        let journal = Journal::new(Arc::clone(&self.store), generation, committed);
+        let journal = Journal::new(Arc::clone(&self.store), generation, self.style(), committed);
         let parts = (Arc::clone(&self.store), Arc::new(look), clock);
         let mut poller = Poller::new(parts, fleet, journal, self.style(), self.setup.once);
         let farthest = farthest_due(&self.setup.loaded.lists);
@@ -295,6 +293,7 @@ impl<S: Store + Outbox> Daemon<S> {
             let page = self.store.schedule(after, PAGE).await.map_err(DaemonError::Store)?;
             let Some(last) = page.last() else { break };
             after = Some(last.stream);
+            lifecycle::tell_progress();
             for order in &page {
                 poller.settle(order, farthest, now.wall);
             }
@@ -339,8 +338,6 @@ impl<S: Store + Outbox> Daemon<S> {
         (stop, committed): (&CancellationToken, &Arc<Notify>),
     ) -> Result<Finish, DaemonError> {
         let (wishes, wished) = mpsc::channel(WISHES);
-        let (chores, wanted) = mpsc::channel(CHORES);
-        let schedules = Some(&self.config.schedules).filter(|_| !self.setup.once);
         let (reloads, requests) = mpsc::channel(reload::REQUESTS);
         let desk = Desk {
             wishes: wishes.clone(),
@@ -359,14 +356,10 @@ impl<S: Store + Outbox> Daemon<S> {
             committed: Arc::clone(committed),
             try_now: Arc::clone(&self.try_now),
         };
-        let mut alarms = alarm::set(schedules, Sleepers { wishes, chores })
-            .await
-            .map_err(|cause| DaemonError::Config(format!("schedules: {cause}")))?;
-        let clock = poller.clock();
-        let keeper = Housekeeper::new(&self.config, Arc::clone(&self.store), clock);
         let mut beside = JoinSet::new();
-        beside.spawn(keeper.run(wanted));
+        let mut alarms = None;
         if !self.setup.once {
+            alarms = self.keep_house(&mut beside, wishes, poller.clock()).await?;
             beside.spawn(reloader.run(requests, Arc::clone(&self.hang_ups)));
         }
         lifecycle::tell(&[NotifyState::Ready]);
@@ -394,6 +387,33 @@ impl<S: Store + Outbox> Daemon<S> {
             tracing::debug!(%cause, "the alarm clock did not stop");
         }
         ended
+    }
+
+    /// Starts the housekeeper and its alarm clock.
+    async fn keep_house<C: Clock>(
+        &self,
+        beside: &mut JoinSet<()>,
+        wishes: mpsc::Sender<Wish>,
+        clock: Arc<C>,
+    ) -> Result<Option<JobScheduler>, DaemonError> {
+        let schedules = &self.config.schedules;
+        let to_do = Arc::new(ToDo::default());
+        let missed = match alarm::missed(schedules, &*self.store, clock.now().wall).await {
+            Ok(missed) => missed,
+            Err(StoreError::Failing(cause)) => {
+                tracing::warn!(%cause, "what was due while no daemon ran is not known, and not made up for");
+                Vec::new()
+            }
+            Err(error @ StoreError::Unusable { .. }) => return Err(DaemonError::Store(error)),
+        };
+        for chore in missed {
+            tracing::info!(chore = chore.word(), "it was due while no daemon ran, and is made up for");
+            to_do.add(chore);
+        }
+        let keeper = Housekeeper::new(&self.config, Arc::clone(&self.store), clock, wishes.clone());
+        beside.spawn(keeper.run(Arc::clone(&to_do)));
+        let alarms = alarm::set(schedules, Sleepers { wishes, to_do }).await;
+        alarms.map_err(|cause| DaemonError::Config(format!("schedules: {cause}")))
     }
 
     /// Lets the relays deliver what is written. False if they could not in their time.

@@ -44,8 +44,10 @@ impl LogSink<Stdout> {
     }
 }
 
-/// Standard output, as a file where it is one.
-const STDOUT: &str = "/proc/self/fd/1";
+/// Standard output, as what is open there.
+pub const STDOUT: &str = "/proc/self/fd/1";
+/// Standard error, as what is open there.
+pub const STDERR: &str = "/proc/self/fd/2";
 
 /// Whether a file ends inside a line: a process that was killed wrote to it before. Of what is not a file, each process has
 /// a stream of its own.
@@ -68,6 +70,12 @@ impl<W: AsyncWrite + Unpin + Send> LogSink<W> {
     /// A log on `out`.
     pub fn new(out: W, format: Format) -> Self {
         Self { out, format, torn: false }
+    }
+
+    /// What it writes to.
+    #[cfg(test)]
+    pub(super) fn into_inner(self) -> W {
+        self.out
     }
 
     fn render(&self, batch: &[Line]) -> String {

@@ -5,12 +5,17 @@
 //! answered for is offered again.
 
 pub mod file;
+pub mod journald;
 pub mod log;
 pub mod text;
 pub mod webhook;
 
 use std::future::Future;
 
+use tokio::io::{Stderr, Stdout};
+
+use self::journald::JournalSink;
+use self::log::LogSink;
 use crate::core::delivery::Posted;
 use crate::core::time::Timestamp;
 
@@ -81,4 +86,36 @@ pub trait Sink: Send {
     /// # Errors
     /// All of them are offered again: a sink that can do so has taken none.
     fn deliver(&mut self, batch: &[Line]) -> impl Future<Output = Result<(), SinkError>> + Send;
+}
+
+/// The log, wherever it goes.
+#[derive(Debug)]
+pub enum Log {
+    /// A line an event.
+    Lines(LogSink<Stdout>),
+    /// An entry an event.
+    Journal(JournalSink<Stderr>),
+}
+
+impl Sink for Log {
+    fn name(&self) -> &str {
+        match self {
+            Self::Lines(log) => log.name(),
+            Self::Journal(log) => log.name(),
+        }
+    }
+
+    async fn start(&mut self) -> Result<Option<Line>, SinkError> {
+        match self {
+            Self::Lines(log) => log.start().await,
+            Self::Journal(log) => log.start().await,
+        }
+    }
+
+    async fn deliver(&mut self, batch: &[Line]) -> Result<(), SinkError> {
+        match self {
+            Self::Lines(log) => log.deliver(batch).await,
+            Self::Journal(log) => log.deliver(batch).await,
+        }
+    }
 }

@@ -15,6 +15,11 @@ const EVENT_WIDTH: usize = 20;
 /// Characters of an order's id that are shown: enough to tell the orders of a list apart, and to search for.
 const ID_SHOWN: usize = 8;
 
+/// The same without time and level, for whoever keeps those beside it.
+pub fn untimed(record: &Record) -> String {
+    format!("{} {}{}", clean(&record.event), clean(&record.message), details(record))
+}
+
 /// The line, without its end.
 ///
 /// What services and people wrote into it cannot break the line or steer the terminal: control characters are escaped.

@@ -10,10 +10,11 @@ pub mod memory;
 pub mod outbox;
 pub mod sqlite;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
 
-use crate::core::event::ScopeKey;
+use crate::core::event::{ScopeKey, Summary};
 use crate::core::order::{OrderKey, Provider, Stream};
 use crate::core::record::Record;
 use crate::core::scope::ScopeMemory;
@@ -57,6 +58,8 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// The daemon's own generation, if one of `records` is its.
     pub daemon_generation: Option<u64>,
+    /// Chores that were done, and when.
+    pub runs: Vec<(String, Timestamp)>,
 }
 
 /// A watch list as the store keeps it.
@@ -165,6 +168,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The daemon's own generation; 0 in a new store.
     fn daemon_generation(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// When each chore was last done, by its name.
+    fn runs(&self) -> impl Future<Output = Result<BTreeMap<String, Timestamp>, StoreError>> + Send;
+
+    /// What is open among the tracked orders, with at most `soonest` of the open windows. Reads all of them.
+    fn summary(&self, soonest: u32) -> impl Future<Output = Result<Summary, StoreError>> + Send;
 
     /// Removes a bounded part of what is older than `before`, in one transaction: looks at `limit` events, or removes that
     /// many steps of histories.

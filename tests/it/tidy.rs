@@ -70,6 +70,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("std::env::", &["daemon/simulation/", "main.rs"]),
     ("aws_sigv4", &["aws/sign.rs"]),
     ("tokio_cron_scheduler", &["daemon/alarm.rs"]),
+    ("croner", &["daemon/alarm.rs"]),
+    ("chrono", &["daemon/alarm.rs"]),
     ("sd_notify", &["daemon/"]),
     ("annotate_snippets", &["config/"]),
     ("axum", &["daemon/control.rs", "sim/"]),

@@ -39,7 +39,7 @@ struct Released {
     daemon_generation: u64,
 }
 
-const RELEASED: [Released; 2] = [
+const RELEASED: [Released; 3] = [
     Released {
         migration: "0001_initial.sql",
         sha256: "cc0b67e413ab923274ea15760b36946a6b15c79b5c6427d3b5ebe5415413c07e",
@@ -56,6 +56,15 @@ const RELEASED: [Released; 2] = [
         in_file: 23,
         in_log: 21,
         for_webhook: 4,
+        daemon_generation: 2,
+    },
+    Released {
+        migration: "0003_decided_at.sql",
+        sha256: "c3620c5954b966752aae79ce827f8fa0dd11fb4bb18b45c7d8f9c32ac19adc90",
+        events: 35,
+        in_file: 31,
+        in_log: 29,
+        for_webhook: 6,
         daemon_generation: 2,
     },
 ];

@@ -112,7 +112,7 @@ record! {
     /// Seconds that it took or lasted.
     duration_s: u64,
     /// Seconds after `due_at` that it was said, where that is one or more; of an overloaded scope, after which all that is
-    /// due will have been looked at.
+    /// due will have been looked at; of a digest, how late the order is that has waited longest.
     lateness_s: u64,
     /// Looks a second.
     rate: f64,
@@ -130,6 +130,12 @@ record! {
     orders: u64,
     /// Orders that are due and wait; of an overloaded scope, those of its `lane`.
     overdue: u64,
+    /// Numbers whose outcome is to come, and orders whose numbers are not known yet.
+    pending: u64,
+    /// Numbers that are FAILED.
+    failed: u64,
+    /// Retry windows that are open.
+    windows: u64,
     /// Whose turn is late: `urgent`, `pending` or `verify`.
     lane: String,
     /// Orders added.
@@ -407,7 +413,7 @@ fn rounded(rate: f64) -> f64 {
 }
 
 /// The record of an event of the daemon itself.
-pub fn of_daemon(event: &DaemonEvent, place: (u64, usize), now: Timestamp) -> Record {
+pub fn of_daemon(event: &DaemonEvent, place: (u64, usize), now: Timestamp, style: Style) -> Record {
     let (generation, n) = place;
     let mut record = new(event.name(), event.level(), DAEMON_STREAM, generation, n, now);
     match event {
@@ -416,6 +422,15 @@ pub fn of_daemon(event: &DaemonEvent, place: (u64, usize), now: Timestamp) -> Re
         DaemonEvent::Heartbeat { orders, overdue } => {
             record.orders = Some(*orders);
             record.overdue = Some(*overdue);
+        }
+        DaemonEvent::Digest { summary, orders, overdue, lateness } => {
+            record.orders = Some(*orders);
+            record.overdue = Some(*overdue);
+            record.lateness_s = Some(lateness.as_secs()).filter(|late| *late > 0);
+            record.pending = Some(summary.pending);
+            record.failed = Some(summary.failed);
+            record.windows = Some(summary.windows);
+            record.window_earliest = summary.soonest.first().map(|window| window.earliest);
         }
         DaemonEvent::ConfigApplied { added, removed, changed } => {
             record.added = Some(*added);
@@ -429,6 +444,9 @@ pub fn of_daemon(event: &DaemonEvent, place: (u64, usize), now: Timestamp) -> Re
         }
     }
     record.message = message::of_daemon(event);
+    if style.masked && matches!(event, DaemonEvent::Digest { .. }) {
+        mask_numbers(&mut record);
+    }
     record
 }
 

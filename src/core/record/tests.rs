@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::event::{Condition, NumberStatus};
+use super::super::event::{Condition, NumberStatus, OpenWindow, Summary};
 use super::super::look;
 use super::super::observation::{
     ChimeStatus, ConnectNumber, Elsewhere, Observation, Progress, Sighting, Word,
@@ -412,6 +412,37 @@ fn every_event_of_a_scope_has_its_name_its_level_and_its_facts() {
     }
 }
 
+/// A digest with so many open windows, the first two of which it names.
+fn digest(windows: u64, overdue: u64) -> DaemonEvent {
+    let window = |n: u64, number: &str| OpenWindow {
+        number: number.to_owned(),
+        order_id: format!("0c1f3b6e-{n}"),
+        list: "emea".to_owned(),
+        earliest: at(n),
+    };
+    let all = [window(0, "+442079460101"), window(1, "")];
+    let soonest = all.into_iter().take(usize::try_from(windows).unwrap()).collect();
+    let summary = Summary { pending: 3, failed: 2, windows, soonest };
+    DaemonEvent::Digest { summary, orders: 7, overdue, lateness: Duration::from_secs(45 * overdue) }
+}
+
+#[test]
+fn a_digest_names_the_windows_that_end_soonest() {
+    let message = |event: &DaemonEvent, masked| of_daemon(event, (1, 0), at(0), Style { masked }).message;
+    assert_eq!(
+        message(&digest(0, 0), false),
+        "no retry window is open; 3 pending, 2 failed, 7 orders tracked"
+    );
+    assert_eq!(
+        message(&digest(1, 0), false),
+        "1 retry window is open: +442079460101 of emea from 2026-11-22T10:00:00.000Z on; 3 pending, 2 failed, 7 orders tracked"
+    );
+    assert_eq!(
+        message(&digest(5, 2), true),
+        "5 retry windows are open: +4420******01 of emea from 2026-11-22T10:00:00.000Z on, 0c1f3b6e-1 of emea from 2026-11-22T10:01:00.000Z on, and 3 later; 3 pending, 2 failed, 7 orders tracked, 2 waiting for a turn, the oldest for 1 min 30 s"
+    );
+}
+
 #[test]
 fn every_event_of_the_daemon_has_its_name_its_level_and_its_facts() {
     let rejected =
@@ -425,6 +456,13 @@ fn every_event_of_the_daemon_has_its_name_its_level_and_its_facts() {
             r#""reason":"SIGTERM""#,
         ),
         (DaemonEvent::Heartbeat { orders: 5, overdue: 2 }, "heartbeat", "info", r#""orders":5,"overdue":2"#),
+        (digest(0, 0), "digest", "info", r#""orders":7,"overdue":0,"pending":3,"failed":2,"windows":0"#),
+        (
+            digest(3, 2),
+            "digest",
+            "info",
+            r#""window_earliest":"2026-11-22T10:00:00.000Z","lateness_s":90,"orders":7,"overdue":2,"pending":3,"failed":2,"windows":3"#,
+        ),
         (
             DaemonEvent::ConfigApplied { added: 1, removed: 2, changed: 3 },
             "config.applied",
@@ -434,7 +472,7 @@ fn every_event_of_the_daemon_has_its_name_its_level_and_its_facts() {
         (rejected, "config.rejected", "error", r#""reason":"no id","file":"emea.toml","line":3"#),
     ];
     for (event, name, level, facts) in cases {
-        let record = of_daemon(&event, (7, 0), at(0));
+        let record = of_daemon(&event, (7, 0), at(0), Style::default());
         assert_eq!((event.name(), record.event.as_str()), (name, name));
         assert_eq!((event.level().as_str(), record.level.as_str()), (level, level), "{name}");
         assert_eq!((record.id.as_str(), record.stream()), ("daemon-7-0", DAEMON_STREAM));

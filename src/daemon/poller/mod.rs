@@ -28,12 +28,13 @@ use tokio_util::sync::CancellationToken;
 use self::pulse::Pulse;
 pub(super) use self::relist::{NewLists, Relisted};
 use super::fleet::{Fleet, Member};
+use super::housekeeping::Chore;
 use super::journal::{Journal, Written};
 use super::observe::Overview;
 use crate::clock::Clock;
 use crate::core::agenda::Agenda;
 use crate::core::dispatch::Dispatch;
-use crate::core::event::DaemonEvent;
+use crate::core::event::{DaemonEvent, Summary};
 use crate::core::inquiry::{Answer, Errand, Inquiry};
 use crate::core::order::Stream;
 use crate::core::record::Style;
@@ -58,6 +59,8 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 pub(super) enum Wish {
     /// Write a heartbeat.
     Heartbeat,
+    /// Sum up what is open.
+    Digest(Summary),
     /// A person says that what is missing from a scope is gone.
     Accept {
         /// The service's word.
@@ -268,6 +271,12 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             Wish::Heartbeat => {
                 let (orders, overdue) = (self.fleet.orders(), self.fleet.overdue(now));
                 self.say(&DaemonEvent::Heartbeat { orders, overdue }).await
+            }
+            Wish::Digest(summary) => {
+                let lateness = self.fleet.latest(now).unwrap_or_default();
+                let (orders, overdue) = (self.fleet.orders(), self.fleet.overdue(now));
+                self.journal.ran(Chore::Digest.word(), now.wall);
+                self.say(&DaemonEvent::Digest { summary, orders, overdue, lateness }).await
             }
             Wish::Accept { provider, account, reply } => {
                 let accepted = self.accept(&provider, &account, now);

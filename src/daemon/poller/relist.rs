@@ -16,6 +16,7 @@ use crate::core::event::DaemonEvent;
 use crate::core::time::Now;
 use crate::daemon::fleet::Member;
 use crate::daemon::journal::Written;
+use crate::daemon::lifecycle;
 use crate::daemon::lists::{Applied, Applier, Counts, ListsError};
 use crate::provider::Look;
 use crate::store::{Scheduled, Store, StoreError};
@@ -126,6 +127,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                     self.fleet.leave(who);
                 }
             }
+            lifecycle::tell_progress();
             for who in &page {
                 self.changed.remove(who);
             }

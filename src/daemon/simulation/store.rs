@@ -1,5 +1,6 @@
 //! A store in which calls fail before they did anything or after they did it all, take their time, and are cut off.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::life::Life;
 use super::plan::Chance as _;
 use super::sinks::lock;
 use crate::core::delivery::SinkMemory;
-use crate::core::event::ScopeKey;
+use crate::core::event::{ScopeKey, Summary};
 use crate::core::order::{OrderKey, Stream};
 use crate::core::random::Random;
 use crate::core::scope::ScopeMemory;
@@ -147,6 +148,12 @@ impl<S: Store> Store for Faulty<S> {
     }
     async fn daemon_generation(&self) -> Result<u64, StoreError> {
         self.held(self.inner.daemon_generation()).await
+    }
+    async fn runs(&self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        self.held(self.inner.runs()).await
+    }
+    async fn summary(&self, soonest: u32) -> Result<Summary, StoreError> {
+        self.held(self.inner.summary(soonest)).await
     }
     async fn prune(&self, before: Timestamp, from: Pruning, limit: u32) -> Result<Pruned, StoreError> {
         self.call(self.inner.prune(before, from, limit)).await

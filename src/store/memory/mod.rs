@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::outbox::Registration;
 use super::{Batch, Change, Committed, Pruned, Pruning, Scheduled, Store, StoreError};
-use crate::core::event::ScopeKey;
+use crate::core::event::{OpenWindow, ScopeKey, Summary};
 use crate::core::order::{ListTerms, OrderKey, Stream};
 use crate::core::record::{DAEMON_STREAM, Record};
 use crate::core::scope::ScopeMemory;
-use crate::core::state::Order;
+use crate::core::state::{Order, Status};
 use crate::core::time::Timestamp;
 
 /// A store in memory.
@@ -33,6 +33,7 @@ struct Inner {
     /// The queues' counters of sinks that are gone.
     gone: BTreeMap<String, (u64, u64)>,
     scopes: BTreeMap<ScopeKey, ScopeMemory>,
+    runs: BTreeMap<String, Timestamp>,
 }
 
 #[derive(Debug)]
@@ -90,6 +91,7 @@ impl Inner {
             self.say(record)?;
         }
         self.scopes.extend(batch.scopes);
+        self.runs.extend(batch.runs);
         self.daemon_generation = self.daemon_generation.max(batch.daemon_generation.unwrap_or_default());
         Ok(Committed { superseded, last_seq: self.last_seq })
     }
@@ -204,6 +206,39 @@ impl Store for MemoryStore {
 
     async fn daemon_generation(&self) -> Result<u64, StoreError> {
         Ok(self.inner().daemon_generation)
+    }
+
+    async fn runs(&self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        Ok(self.inner().runs.clone())
+    }
+
+    async fn summary(&self, soonest: u32) -> Result<Summary, StoreError> {
+        let inner = self.inner();
+        let mut summary = Summary::default();
+        for (_, order) in inner.tracked(None) {
+            let looked_at = order.looked.due_at.is_some();
+            let numbers = &order.state.numbers;
+            summary.pending += u64::from(numbers.is_empty() && looked_at);
+            for (number, about) in numbers {
+                let pending = match &about.status {
+                    Status::NeverSeen => looked_at,
+                    Status::InProgress { .. } => true,
+                    Status::Claimed { .. } | Status::Failed { .. } | Status::Released { .. } => false,
+                };
+                summary.pending += u64::from(pending);
+                summary.failed += u64::from(matches!(about.status, Status::Failed { .. }));
+                summary.soonest.extend(about.window.open().map(|window| OpenWindow {
+                    number: number.clone(),
+                    order_id: order.watch.key.id.clone(),
+                    list: order.watch.terms.name.clone(),
+                    earliest: window.earliest,
+                }));
+            }
+        }
+        summary.windows = summary.soonest.len() as u64;
+        summary.soonest.sort_by(|a, b| (a.earliest, &a.number).cmp(&(b.earliest, &b.number)));
+        summary.soonest.truncate(size(soonest));
+        Ok(summary)
     }
 
     async fn prune(&self, before: Timestamp, from: Pruning, limit: u32) -> Result<Pruned, StoreError> {

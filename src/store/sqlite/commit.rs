@@ -102,6 +102,9 @@ const UPSERT_SCOPES: &str = "
     FROM json_each(?1) WHERE true
     ON CONFLICT (provider, account, region) DO UPDATE SET memory = excluded.memory";
 
+const UPSERT_RUN: &str = "
+    INSERT INTO runs (chore, at) VALUES (?1, ?2) ON CONFLICT (chore) DO UPDATE SET at = excluded.at";
+
 const SET_DAEMON_GENERATION: &str = "UPDATE meta SET value = max(value, ?1) WHERE key = 'daemon_generation'";
 
 /// The statements over tables that grow, for the test of their plans.
@@ -161,6 +164,10 @@ pub(super) async fn write(
         })
         .collect();
     each_chunk(conn, UPSERT_SCOPES, &scopes).await?;
+    for (chore, at) in &batch.runs {
+        let query = sqlx::query(UPSERT_RUN).bind(chore).bind(at.as_millis());
+        query.execute(&mut *conn).await.map_err(error::in_use)?;
+    }
     if let Some(generation) = batch.daemon_generation {
         let query = sqlx::query(SET_DAEMON_GENERATION).bind(signed(generation));
         query.execute(&mut *conn).await.map_err(error::in_use)?;

@@ -17,6 +17,7 @@ mod rows;
 mod tests;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,7 +32,7 @@ use self::writer::Writer;
 use super::lock::{Lock, StoreFile};
 use super::outbox::Registration;
 use super::{Batch, Committed, Pruned, Pruning, Scheduled, Store, StoreError};
-use crate::core::event::ScopeKey;
+use crate::core::event::{ScopeKey, Summary};
 use crate::core::order::{OrderKey, Stream};
 use crate::core::scope::ScopeMemory;
 use crate::core::state::Order;
@@ -68,6 +69,18 @@ const KEYS_OF_LIST: &str = "
 const HISTORY: &str = "
     SELECT generation, event, number, from_word, to_word, raw, reason, at, observed_after FROM transitions
     WHERE stream = ?1 ORDER BY generation DESC, n DESC LIMIT ?2";
+
+/// Reads all numbers, once a day: an index for it would cost every change of one.
+const SUMMARY: &str = "
+    SELECT
+        count(*) FILTER (WHERE numbers.status = 'IN_PROGRESS' OR (numbers.status IS NULL AND due_at IS NOT NULL)) AS pending,
+        count(*) FILTER (WHERE numbers.status = 'FAILED') AS failed,
+        count(window_earliest) AS windows
+    FROM orders LEFT JOIN numbers USING (stream) WHERE tracked = 1";
+
+const SOONEST: &str = "
+    SELECT number, id, list, window_earliest FROM orders JOIN numbers USING (stream)
+    WHERE tracked = 1 AND window_earliest IS NOT NULL ORDER BY window_earliest, number, stream LIMIT ?1";
 
 /// The statements over tables that grow, for the test of their plans.
 #[cfg(test)]
@@ -207,6 +220,26 @@ impl Store for SqliteStore {
             .await
             .map_err(error::in_use)?;
         rows::unsigned(&row, "value")
+    }
+
+    async fn runs(&self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        let sql = "SELECT chore, at FROM runs";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(error::in_use)?;
+        let run = |row: &SqliteRow| Ok((rows::get(row, "chore")?, rows::time(row, "at")?));
+        let runs = rows.iter().map(run).collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(runs.into_iter().filter_map(|(chore, at)| Some((chore, at?))).collect())
+    }
+
+    async fn summary(&self, soonest: u32) -> Result<Summary, StoreError> {
+        let row = sqlx::query(SUMMARY).fetch_one(&self.readers).await.map_err(error::in_use)?;
+        let query = sqlx::query(SOONEST).bind(soonest);
+        let windows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
+        Ok(Summary {
+            pending: rows::unsigned(&row, "pending")?,
+            failed: rows::unsigned(&row, "failed")?,
+            windows: rows::unsigned(&row, "windows")?,
+            soonest: windows.iter().map(rows::open_window).collect::<Result<_, _>>()?,
+        })
     }
 
     async fn prune(&self, before: Timestamp, from: Pruning, limit: u32) -> Result<Pruned, StoreError> {

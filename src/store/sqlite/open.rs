@@ -55,6 +55,7 @@ fn migrator() -> Migrator {
         (1, "initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
         (2, "webhooks", include_str!("../../../migrations/sqlite/0002_webhooks.sql")),
         (3, "decided_at", include_str!("../../../migrations/sqlite/0003_decided_at.sql")),
+        (4, "runs", include_str!("../../../migrations/sqlite/0004_runs.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::error;
+use crate::core::event::OpenWindow;
 use crate::core::order::{Declared, ListTerms, OrderKey, Provider, Stream, Watch};
 use crate::core::record::Record;
 use crate::core::schedule::Lane;
@@ -265,6 +266,15 @@ pub(super) fn scheduled(row: &SqliteRow) -> Result<Scheduled, StoreError> {
         region: get(row, "region")?,
         looked: looked(row)?,
     })
+}
+
+/// A retry window that is open.
+pub(super) fn open_window(row: &SqliteRow) -> Result<OpenWindow, StoreError> {
+    let earliest: String = get(row, "window_earliest")?;
+    let earliest =
+        Timestamp::parse(&earliest).ok_or_else(|| error::unreadable("window_earliest", &earliest))?;
+    let (number, order_id, list) = (get(row, "number")?, get(row, "id")?, get(row, "list")?);
+    Ok(OpenWindow { number, order_id, list, earliest })
 }
 
 /// Reads the service.

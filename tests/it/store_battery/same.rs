@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use claimwatch::core::delivery::SinkMemory;
-use claimwatch::core::event::SinkEvent;
+use claimwatch::core::event::{SinkEvent, Summary};
 use claimwatch::core::order::{Provider, Stream};
 use claimwatch::core::record;
 use claimwatch::core::state::{Looked, Number, Order};
+use claimwatch::core::time::Timestamp;
 use claimwatch::store::memory::MemoryStore;
 use claimwatch::store::outbox::{
     Delivery, DeliveryStatus, Failed, Outbox, Requeue, Settlement, SinkStatus, Stands, Waiting,
@@ -145,6 +146,8 @@ struct Shown {
     sinks: Vec<SinkStatus>,
     memories: Vec<SinkMemory>,
     generation: u64,
+    summary: Summary,
+    runs: BTreeMap<String, Timestamp>,
 }
 
 async fn shown<S: Store + Outbox>(store: &S, streams: &[Stream]) -> Shown {
@@ -180,6 +183,8 @@ async fn shown<S: Store + Outbox>(store: &S, streams: &[Stream]) -> Shown {
         sinks,
         memories,
         generation: store.daemon_generation().await.unwrap(),
+        summary: store.summary(3).await.unwrap(),
+        runs: store.runs().await.unwrap(),
     }
 }
 
@@ -212,6 +217,7 @@ fn batch(step: &Step, known: &BTreeMap<usize, u64>, daemon: u64) -> Batch {
             .collect(),
         records: if *said { vec![daemon_record(daemon)] } else { Vec::new() },
         daemon_generation: said.then_some(daemon),
+        runs: said.then(|| ("digest".to_owned(), at(-i64::try_from(daemon).unwrap()))).into_iter().collect(),
         ..Batch::default()
     }
 }

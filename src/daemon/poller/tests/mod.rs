@@ -214,7 +214,7 @@ impl House {
         let remembered = self.store.scopes().await.unwrap();
         let generation = self.store.daemon_generation().await.unwrap();
         let fleet = Fleet::new(&self.config, &remembered, now);
-        let journal = Journal::new(Arc::clone(&self.store), generation, Arc::default());
+        let journal = Journal::new(Arc::clone(&self.store), generation, Style::default(), Arc::default());
         let parts = (Arc::clone(&self.store), Arc::clone(&self.world), Arc::clone(&self.clock));
         let mut poller = Poller::new(parts, fleet, journal, Style::default(), once);
         let mut after = None;
