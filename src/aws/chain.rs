@@ -4,6 +4,7 @@
 //! identity, container and instance metadata, and the role of the account on top. The chain is built anew each time, so
 //! that a corrected file or a rotated key is found without a restart.
 
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -14,6 +15,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
@@ -43,12 +45,18 @@ pub(super) async fn fetch(
         .timeout_config(timeouts())
         .use_fips(settings.fips)
         .use_dual_stack(settings.dual_stack);
+    let files = settings.credentials_file.as_deref().map(files);
+    if let Some(files) = &files {
+        loader = loader.profile_files(files.clone());
+    }
     if let Some(profile) = &settings.profile {
         // A profile that is named is meant: in the default chain, keys of the environment would go before it.
         let config = provider_config(settings, http);
-        let provider =
-            ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
-        loader = loader.profile_name(profile).credentials_provider(provider);
+        let mut provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile);
+        if let Some(files) = files {
+            provider = provider.profile_files(files);
+        }
+        loader = loader.profile_name(profile).credentials_provider(provider.build());
     }
     let config = loader.load().await;
     let own = match config.credentials_provider() {
@@ -61,6 +69,14 @@ pub(super) async fn fetch(
         role = role.external_id(id);
     }
     role.build_from_provider(SharedCredentialsProvider::new(own)).await.provide_credentials().await
+}
+
+/// The shared config file where it always is, and this credentials file.
+fn files(credentials: &Path) -> EnvConfigFiles {
+    EnvConfigFiles::builder()
+        .include_default_config_file(true)
+        .with_file(EnvConfigFileKind::Credentials, credentials)
+        .build()
 }
 
 fn provider_config(settings: &AccountSettings, http: &SharedHttpClient) -> ProviderConfig {

@@ -595,6 +595,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_credentials_file_that_was_handed_over_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("claimwatch.aws");
+        let file = "[desk]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = hush\n";
+        std::fs::write(&path, file).unwrap();
+        let settings = AccountSettings {
+            region: "eu-west-2".into(),
+            profile: Some("desk".into()),
+            credentials_file: Some(path),
+            ..AccountSettings::default()
+        };
+        let (signer, _) = CredentialCache::from_chain(&settings).signer(at(0)).await.unwrap();
+        assert_eq!(signer.credentials().access_key_id(), "AKIAIOSFODNN7EXAMPLE");
+    }
+
+    #[tokio::test]
     async fn debug_and_errors_hold_no_secret() {
         let (cache, _) = cache(|n| match n {
             1 => Ok(temporary("AKIAIOSFODNN7EXAMPLE", 60)),

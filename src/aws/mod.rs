@@ -15,6 +15,7 @@ pub mod fault;
 pub mod sign;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -70,6 +71,8 @@ pub struct AccountSettings {
     pub region: String,
     /// A profile of the shared AWS files; else the default credential chain.
     pub profile: Option<String>,
+    /// A credentials file that takes the place of the one in the home folder.
+    pub credentials_file: Option<PathBuf>,
     /// A role to assume with those credentials.
     pub role_arn: Option<String>,
     /// The external id that the role asks for.

@@ -51,7 +51,9 @@ pub(super) enum NoAnswer {
     #[error("no daemon answers at {}: {cause}", tried.join(" or "))]
     Nobody { tried: Vec<String>, cause: String },
     /// There is a daemon, and this user may not ask it.
-    #[error("this user may not ask the daemon at {place}: do it as the daemon's user, or as root")]
+    #[error(
+        "this user may not ask the daemon at {place}: that takes root, the daemon's user, or a member of its group (adduser USER claimwatch)"
+    )]
     NotAllowed { place: String },
 }
 

@@ -45,7 +45,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = PAGE_MOST, requires = "sink", value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_MOST)))]
     limit: u32,
-    /// Print what GET /api/v1/sinks (or …/SINK/deliveries) answers
+    /// Print what GET /api/v1/sinks (or SINK/deliveries below it) answers
     #[arg(long)]
     json: bool,
 }

@@ -15,7 +15,7 @@ use super::story::{Story, StorySink};
 use super::{ConfigArg, complain, run::failed, say, sources};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config;
-use crate::daemon::{self, DaemonError, Parts, Setup};
+use crate::daemon::{self, DaemonError, Keys, Parts, Setup};
 use crate::exit;
 use crate::sim;
 use crate::sim::scenario::Scenario;
@@ -82,7 +82,7 @@ async fn play(folder: &Path, clock: SystemClock, story: Story, colour: bool) -> 
         return Err(DaemonError::Config(loaded.problems.render(false)));
     };
     let keys = Credentials::new("simulated", "simulated", None, None, "demo");
-    let look = daemon::aws(config, Arc::new(clock), Some(&SharedCredentialsProvider::new(keys)))?;
+    let look = daemon::aws(config, Arc::new(clock), &Keys::Fixed(SharedCredentialsProvider::new(keys)))?;
 
     let stop = CancellationToken::new();
     let log = StorySink { story, colour, stop: stop.clone() };

@@ -2,6 +2,7 @@
 
 mod accept;
 mod check;
+mod completions;
 mod control;
 mod deliveries;
 mod demo;
@@ -19,10 +20,10 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
@@ -76,6 +77,8 @@ enum Command {
     Reload(reload::Args),
     /// Check the configuration and the watch lists; exit 0 or 78
     Check(ConfigArg),
+    /// Print a shell's completions for these commands
+    Completions(completions::Args),
 }
 
 /// Where the configuration is.
@@ -89,6 +92,11 @@ struct ConfigArg {
         value_name = "FILE"
     )]
     config: PathBuf,
+}
+
+/// The command line as it describes itself: for manual pages and completions.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 /// The program, from its arguments and its environment to its exit code.
@@ -125,6 +133,7 @@ pub fn main(
             Command::Requeue(args) => requeue::run(args, environment, clock).await,
             Command::Reload(args) => reload::run(args, environment, clock).await,
             Command::Check(args) => check::run(&args, &environment, clock),
+            Command::Completions(args) => completions::run(&args),
         }
     });
     // A blocked read of the outside must not hold up the end; everything that matters was flushed.
@@ -151,6 +160,7 @@ fn start_diagnostics(environment: &BTreeMap<String, String>) -> WorkerGuard {
     let lines = tracing_subscriber::fmt::layer().with_writer(out);
     let journal = environment.get(JOURNAL_STREAM).is_some_and(|stream| is_journal(stream, STDERR));
     let layer = if journal {
+        let _already = TO_THE_JOURNAL.set(());
         lines.with_ansi(false).event_format(ForTheJournal(format().without_time().with_level(false))).boxed()
     } else {
         lines.with_ansi(io::stderr().is_terminal()).boxed()
@@ -213,9 +223,20 @@ fn say(line: &str) {
     let _closed = writeln!(io::stdout().lock(), "{line}");
 }
 
-/// Writes a line for people to standard error.
-fn complain(line: &str) {
-    let _closed = writeln!(io::stderr().lock(), "{line}");
+/// Set once standard error is known to be the journal.
+static TO_THE_JOURNAL: OnceLock<()> = OnceLock::new();
+
+/// Writes a line for people to standard error: what is wrong, or a warning that says so.
+fn complain(text: &str) {
+    let mut out = io::stderr().lock();
+    if TO_THE_JOURNAL.get().is_none() {
+        let _closed = writeln!(out, "{text}");
+        return;
+    }
+    let priority = if text.starts_with("warning") { 4 } else { 3 };
+    for line in text.lines() {
+        let _closed = writeln!(out, "<{priority}>{line}");
+    }
 }
 
 /// [`complain`] at the end of a daemon: nobody hears signals any more, so whoever does not read must not hold it up.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ConfigArg, JOURNAL_STREAM, colours, complain, complain_last, control, sources, webhooks};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, LogFormat, parse_duration};
-use crate::daemon::{self, DaemonError, Parts, Setup};
+use crate::daemon::{self, DaemonError, Keys, Parts, Setup};
 use crate::exit;
 use crate::http::transport::Transport;
 use crate::sink::Log;
@@ -20,6 +20,9 @@ use crate::sink::file::FileSink;
 use crate::sink::journald::{self, JournalSink};
 use crate::sink::log::{Format, LogSink, STDOUT};
 use crate::sink::webhook::Webhook;
+
+/// The credential with AWS keys, as the shipped unit names it.
+const CREDENTIALS: &str = "claimwatch.aws";
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -49,7 +52,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         Ok(webhooks) => webhooks,
         Err(code) => return code,
     };
-    let look = match daemon::aws(&config, Arc::new(clock), None) {
+    let look = match daemon::aws(&config, Arc::new(clock), &Keys::Chain(handed_over(&environment))) {
         Ok(look) => look,
         Err(error) => return failed(&error),
     };
@@ -99,6 +102,15 @@ fn webhooks(config: &Config, environment: &BTreeMap<String, String>) -> Result<V
     let transport = Transport::new();
     let transport = transport.map_err(|cause| failed(&DaemonError::Unavailable(cause.to_string())))?;
     Ok(secrets.webhooks(config, &transport))
+}
+
+/// The credentials file that the service manager handed over, unless another one is meant.
+fn handed_over(environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    if environment.contains_key("AWS_SHARED_CREDENTIALS_FILE") {
+        return None;
+    }
+    let path = Path::new(environment.get("CREDENTIALS_DIRECTORY")?).join(CREDENTIALS);
+    path.is_file().then_some(path)
 }
 
 /// The log: the journal where standard output is that, text on a terminal, else JSON lines, unless the configuration wants one

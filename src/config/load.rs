@@ -15,7 +15,7 @@ use super::main_file::{self, Main};
 use super::problem::{Fault, Notes, Problems};
 use super::section::{Placed, Section};
 use super::text::{BUILT_IN, Span, TextId};
-use super::{Config, WatchList, environment, events, files, schema, shape, unserved};
+use super::{CONF_D, Config, Outline, WatchList, environment, events, files, schema, shape, unserved};
 use crate::core::time::Timestamp;
 
 /// The lowest layer.
@@ -44,6 +44,8 @@ pub struct Loaded {
     pub bad_lists: Vec<BadList>,
     /// Everything that is wrong, and the warnings.
     pub problems: Problems,
+    /// How the files stood before they were read; without the lists where their folders are not known.
+    pub outline: Outline,
 }
 
 /// A list that cannot be used as it is.
@@ -58,7 +60,9 @@ pub struct BadList {
 /// Loads a configuration.
 pub fn load(sources: &Sources) -> Loaded {
     let mut notes = Notes::default();
+    let mut outline = Outline::of(&sources.path, &[]);
     let (main, main_is_complete, main_is_good) = load_main(sources, &mut notes);
+    outline.add(&main.config.watch_dirs);
     let (files, dirs_are_good) = list_files(&main, main_is_complete, &mut notes);
     let against = Against {
         main_is_complete,
@@ -73,6 +77,7 @@ pub fn load(sources: &Sources) -> Loaded {
         bad_lists,
         config: good.then_some(main.config),
         problems: notes.finish(),
+        outline,
     }
 }
 
@@ -81,7 +86,7 @@ fn load_main(sources: &Sources, notes: &mut Notes) -> (Main, bool, bool) {
     let folder = sources.path.parent().unwrap_or(Path::new(""));
     let (main, mut good) = read_main(&sources.path, notes);
     let mut held = vec![Held::of(main, notes)];
-    let conf_d = folder.join("conf.d");
+    let conf_d = folder.join(CONF_D);
     for file in conf_files(&conf_d, notes) {
         let (id, readable) = files::read(&file, notes);
         good &= readable;

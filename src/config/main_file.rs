@@ -42,6 +42,7 @@ pub(super) fn read(root: Section<'_>, path: &Path, whole: bool, notes: &mut Note
         path: path.to_path_buf(),
         store: folder.join(store.map_or_else(PathBuf::new, |store| store.value)),
         watch_dirs: dirs.iter().map(|dir| dir.value.clone()).collect(),
+        follow: root.table("watch").and_then(|watch| watch.flag("follow")).is_some_and(|follow| follow.value),
         accounts: accounts::read(root.table("account"), whole, notes),
         poll: policy::poll(root.table("poll"), &Poll::default(), whole, notes),
         retry_window: policy::retry_window(root.table("retry_window"), &WindowTerms::default(), whole, notes),

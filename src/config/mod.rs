@@ -8,6 +8,7 @@ mod accounts;
 mod environment;
 mod events;
 mod files;
+mod follow;
 mod layers;
 mod list;
 mod load;
@@ -27,11 +28,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use follow::{Follower, Outline};
 pub use load::{BadList, Loaded, Sources, load};
 pub use problem::{Problem, Problems, Severity};
 
 use crate::core::order::{Declared, ListTerms, Provider};
 use crate::core::policy::{Poll, WindowTerms};
+
+/// The folder beside the main file whose files are read over it.
+const CONF_D: &str = "conf.d";
 
 /// The main file and its layers, checked.
 #[derive(Debug, Clone)]
@@ -42,6 +47,8 @@ pub struct Config {
     pub store: PathBuf,
     /// The folders with watch lists, resolved against the main file's folder.
     pub watch_dirs: Vec<PathBuf>,
+    /// Whether the files are read again when they change.
+    pub follow: bool,
     /// The accounts by name.
     pub accounts: BTreeMap<String, Arc<Account>>,
     /// How often to look, where a list does not say.

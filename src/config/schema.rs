@@ -51,7 +51,7 @@ const WEBHOOK: &[Key] = &[
 /// The main file, and each file of `conf.d`.
 pub(super) const MAIN: &[Key] = &[
     ("store", Table(&[("url", Text)])),
-    ("watch", Table(&[("dirs", Texts)])),
+    ("watch", Table(&[("dirs", Texts), ("follow", Flag)])),
     ("account", Named(&Table(ACCOUNT))),
     ("poll", Table(POLL)),
     ("retry_window", Table(RETRY_WINDOW)),
@@ -92,6 +92,7 @@ mod tests {
     use super::*;
 
     const DOCS: &str = include_str!("../../docs/configuration.md");
+    const MANUAL: &str = include_str!("../../man/claimwatch.toml.5");
     const SHIPPED: [&str; 2] =
         [include_str!("../../config/claimwatch.toml"), include_str!("../../config/watch.d/example.toml")];
 
@@ -109,6 +110,7 @@ mod tests {
 
     #[test]
     fn every_key_is_documented_and_shipped() {
+        let manual = MANUAL.replace("\\-", "-");
         for (keys, shipped) in [(MAIN, SHIPPED[0]), (LIST, SHIPPED[1])] {
             let mut found = Vec::new();
             all(keys, "", &mut found);
@@ -123,6 +125,20 @@ mod tests {
                 assert!(
                     forms.iter().any(|form| DOCS.contains(form)),
                     "docs/configuration.md lacks {above}.{name}"
+                );
+                let forms = [
+                    format!("\\fB{name}\\fR"),
+                    format!("\\fB[{name}"),
+                    format!("\\fB{above}.{name}\\fR"),
+                    format!("\\fB{name}."),
+                    format!("\\fB[[{above}.{name}]]"),
+                    // A heading has no font of its own.
+                    format!(".SS [{name}"),
+                    format!(".SS [[{above}.{name}]]"),
+                ];
+                assert!(
+                    forms.iter().any(|form| manual.contains(form)),
+                    "man/claimwatch.toml.5 lacks {above}.{name}"
                 );
                 let set = |line: &str| line.trim_start_matches('#').starts_with(&format!("{name} = "));
                 let within =

@@ -1,6 +1,7 @@
 //! From the configuration's accounts to AWS's.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -14,19 +15,27 @@ use crate::provider::Aws;
 
 use super::DaemonError;
 
-/// Looks at AWS with the accounts of a configuration. Credentials come from the AWS chain unless `fixed` are given.
-pub fn aws(
-    config: &Config,
-    clock: Arc<dyn Clock>,
-    fixed: Option<&SharedCredentialsProvider>,
-) -> Result<Aws, DaemonError> {
+/// Where credentials come from.
+#[derive(Debug)]
+pub enum Keys {
+    /// The AWS chain; this credentials file takes the place of the one in the home folder.
+    Chain(Option<PathBuf>),
+    /// Always these.
+    Fixed(SharedCredentialsProvider),
+}
+
+/// Looks at AWS with the accounts of a configuration.
+pub fn aws(config: &Config, clock: Arc<dyn Clock>, keys: &Keys) -> Result<Aws, DaemonError> {
     let transport = Transport::new().map_err(|cause| DaemonError::Unavailable(cause.to_string()))?;
     let mut accounts = BTreeMap::new();
     for (name, account) in &config.accounts {
-        let settings = settings(account);
-        let made = match fixed {
-            None => Account::new(name, &settings),
-            Some(fixed) => {
+        let mut settings = settings(account);
+        let made = match keys {
+            Keys::Chain(file) => {
+                settings.credentials_file.clone_from(file);
+                Account::new(name, &settings)
+            }
+            Keys::Fixed(fixed) => {
                 Account::with_credentials(name, &settings, CredentialCache::from_provider(fixed.clone()))
             }
         };
@@ -40,6 +49,7 @@ fn settings(account: &config::Account) -> AccountSettings {
     AccountSettings {
         region: account.region.clone(),
         profile: account.profile.clone(),
+        credentials_file: None,
         role_arn: account.role_arn.clone(),
         external_id: account.external_id.clone(),
         account_id: account.account_id.clone(),

@@ -32,7 +32,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::accounts::aws;
+pub use self::accounts::{Keys, aws};
 pub use self::lists::{Counts, ListsError};
 pub use self::poller::Finish;
 pub use self::reload::Outcome;
@@ -47,7 +47,7 @@ use self::lists::Applier;
 use self::poller::{Poller, Wish};
 use self::reload::Reloader;
 use crate::clock::Clock;
-use crate::config::{BadList, Config, Loaded, Numbers, Sources, WatchList, Webhook};
+use crate::config::{BadList, Config, Follower, Loaded, Numbers, Sources, WatchList, Webhook};
 use crate::core::delivery::{EVERYTHING, Filter};
 use crate::core::event::DaemonEvent;
 use crate::core::event::Level;
@@ -350,6 +350,7 @@ impl<S: Store + Outbox> Daemon<S> {
         let reloader = Reloader {
             sources: self.setup.sources.clone(),
             running: self.config.clone(),
+            follower: Follower::new(self.setup.loaded.outline.clone()),
             store: Arc::clone(&self.store),
             clock: poller.clock(),
             wishes: wishes.clone(),

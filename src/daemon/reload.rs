@@ -12,13 +12,14 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use super::lifecycle;
 use super::lists::Counts;
 use super::poller::{NewLists, Relisted, Wish};
 use super::{farthest_due, rejected};
 use crate::clock::Clock;
-use crate::config::{self, Account, Config, Loaded, Sources};
+use crate::config::{self, Account, Config, Follower, Loaded, Outline, Sources};
 use crate::core::event::DaemonEvent;
 use crate::store::StoreError;
 use crate::store::outbox::{Outbox, Requeue};
@@ -27,6 +28,9 @@ use crate::store::outbox::{Outbox, Requeue};
 const AGAIN: Duration = Duration::from_secs(10);
 
 const STOPPING: &str = "the daemon is stopping";
+
+/// How often the files are looked at where they are followed: they are read once they have stayed the same so long.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Reloads that wait for their turn.
 pub(super) const REQUESTS: usize = 4;
@@ -71,6 +75,8 @@ pub(super) struct Reloader<S, C> {
     pub(super) sources: Sources,
     /// What the daemon runs with.
     pub(super) running: Config,
+    /// Follows the files, if they are to be.
+    pub(super) follower: Follower,
     pub(super) store: Arc<S>,
     pub(super) clock: Arc<C>,
     pub(super) wishes: mpsc::Sender<Wish>,
@@ -81,10 +87,12 @@ pub(super) struct Reloader<S, C> {
 }
 
 impl<S: Outbox, C: Clock> Reloader<S, C> {
-    /// Reloads when it is asked to, or at SIGHUP, until nobody can ask any more.
-    pub(super) async fn run(self, mut requests: mpsc::Receiver<Request>, hang_ups: Arc<Notify>) {
+    /// Reloads when it is asked to, at SIGHUP, or when the files have changed, until nobody can ask any more.
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>, hang_ups: Arc<Notify>) {
         // What the store did not take is tried again, as it was meant.
         let mut again = None;
+        let (mut retry, mut look) = (tokio::time::interval(AGAIN), tokio::time::interval(LOOK_EVERY));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 request = requests.recv() => {
@@ -97,16 +105,34 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
                 () = hang_ups.notified() => {
                     again = self.reload(false).await.is_worth_another_try().then_some(false);
                 }
-                () = tokio::time::sleep(AGAIN), if again.is_some() => {
+                _ = retry.tick(), if again.is_some() => {
                     let force = again.unwrap_or_default();
                     again = self.reload(force).await.is_worth_another_try().then_some(force);
                 }
+                _ = look.tick(), if self.running.follow => {
+                    let now = self.outline().await;
+                    if !self.follower.look(now) {
+                        continue;
+                    }
+                    again = self.reload(false).await.is_worth_another_try().then_some(false);
+                }
             }
+            retry.reset();
         }
     }
 
-    async fn reload(&self, force: bool) -> Outcome {
+    /// How the files stand now.
+    async fn outline(&self) -> Outline {
+        let (main, dirs) = (self.running.path.clone(), self.running.watch_dirs.clone());
+        // Where it cannot be found out they look as if they were all gone, which reading them shows to be wrong.
+        tokio::task::spawn_blocking(move || Outline::of(&main, &dirs)).await.unwrap_or_default()
+    }
+
+    async fn reload(&mut self, force: bool) -> Outcome {
         lifecycle::tell_reloading();
+        // However it ends, the files were read as they are.
+        let outline = self.outline().await;
+        self.follower.note(outline);
         let sources = Sources { now: self.clock.now().wall, ..self.sources.clone() };
         let outcome = match tokio::task::spawn_blocking(move || config::load(&sources)).await {
             Ok(loaded) => self.take(loaded, force).await,
@@ -126,7 +152,7 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
         outcome
     }
 
-    async fn take(&self, loaded: Loaded, force: bool) -> Outcome {
+    async fn take(&mut self, loaded: Loaded, force: bool) -> Outcome {
         let report = loaded.problems.render(false);
         let Some(config) = &loaded.config else {
             self.say(self.main_at_fault(&loaded)).await;
@@ -134,6 +160,9 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
             return Outcome { at_fault: true, report, ..refused(why) };
         };
         let needs_restart = differences(&self.running, config);
+        self.running.follow = config.follow;
+        self.running.watch_dirs.clone_from(&config.watch_dirs);
+        self.follower.note(loaded.outline.clone());
         if let Some((file, reason)) = self.unknown_account(&loaded) {
             let why = format!("{file}: {reason}");
             self.say(DaemonEvent::ConfigRejected { file, line: None, reason }).await;

@@ -6,6 +6,7 @@ mod core_histories;
 mod corpus;
 mod crash;
 mod daemon;
+mod generated;
 mod model;
 mod properties;
 mod signing;

@@ -24,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use self::pulse::Pulse;
 pub(super) use self::relist::{NewLists, Relisted};
@@ -36,12 +37,12 @@ use crate::core::agenda::Agenda;
 use crate::core::dispatch::Dispatch;
 use crate::core::event::{DaemonEvent, Summary};
 use crate::core::inquiry::{Answer, Errand, Inquiry};
-use crate::core::order::Stream;
+use crate::core::order::{OrderKey, Stream};
 use crate::core::record::Style;
 use crate::core::schedule::{By, Lane};
 use crate::core::state::{Looked, Order};
 use crate::core::sweep::Listed;
-use crate::core::time::{Now, Timestamp};
+use crate::core::time::{Now, Tick, Timestamp};
 use crate::provider::{Ask, Look};
 use crate::store::{Change, Scheduled, Store, StoreError};
 
@@ -154,6 +155,8 @@ pub(super) struct Poller<S, L, C> {
     changed: BTreeSet<Stream>,
     /// A stored due time is believed up to this far ahead.
     farthest: Duration,
+    /// Since when the store cannot be read.
+    unread_since: Option<Tick>,
     /// Questions after who else holds a number, between two of their requests.
     inquiries: HashMap<Stream, Inquiry>,
     looks: JoinSet<Landed>,
@@ -184,6 +187,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             refuted: BTreeSet::new(),
             changed: BTreeSet::new(),
             farthest: Duration::ZERO,
+            unread_since: None,
             inquiries: HashMap::new(),
             looks: JoinSet::new(),
             before,
@@ -327,21 +331,18 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                     }
                     Dispatch::Page { token } => {
                         let (look, ask, asked_at) = (Arc::clone(&self.look), member.ask(token), now.wall);
-                        self.looks.spawn(async move {
-                            Landed::Page { place, asked_at, listed: look.page(ask).await }
-                        });
+                        let span = tracing::info_span!("list", scope = member.names().next());
+                        let asking =
+                            async move { Landed::Page { place, asked_at, listed: look.page(ask).await } };
+                        self.looks.spawn(asking.instrument(span));
                     }
                 }
             }
         }
         for chunk in granted.chunks(BATCH_MOST) {
-            match self.load(chunk).await {
-                Ok(orders) => self.start(chunk, orders, now),
-                Err(StoreError::Failing(cause)) => {
-                    tracing::error!(cause = %cause, "orders cannot be read; their looks are put off");
-                    self.put_off(chunk, now.wall.plus(SLEEP_MOST));
-                }
-                Err(error @ StoreError::Unusable { .. }) => return Err(error),
+            match self.read(chunk).await? {
+                Some(orders) => self.start(chunk, orders, now),
+                None => self.put_off(chunk, now.wall.plus(SLEEP_MOST)),
             }
         }
         Ok(())
@@ -358,7 +359,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 timeout: order.watch.terms.policy.poll.timeout,
             };
             let (look, asked_at) = (Arc::clone(&self.look), now.wall);
-            self.looks.spawn(async move { Landed::Look { who, asked_at, answer: look.look(ask).await } });
+            let span = tracing::info_span!("look", scope = %scope(&ask.key), order = %ask.key.id);
+            let asking = async move { Landed::Look { who, asked_at, answer: look.look(ask).await } };
+            self.looks.spawn(asking.instrument(span));
             self.flying.insert(who, Flight { order, inquiry, void: false });
         }
         for who in granted.iter().filter(|who| !self.flying.contains_key(who)) {
@@ -374,6 +377,27 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             if let Some(member) = self.fleet.home(*who) {
                 member.dispatcher.abandoned(*who, Some(until));
             }
+        }
+    }
+
+    /// The orders as they are. `None`: the store cannot be read now, which is told when it begins and when it ends.
+    async fn read(&mut self, who: &[Stream]) -> Result<Option<Vec<Order>>, StoreError> {
+        match self.load(who).await {
+            Ok(orders) => {
+                if let Some(since) = self.unread_since.take() {
+                    let lasted_s = self.clock.now().tick.since(since).as_secs();
+                    tracing::info!(lasted_s, "the store can be read again");
+                }
+                Ok(Some(orders))
+            }
+            Err(StoreError::Failing(cause)) => {
+                if self.unread_since.is_none() {
+                    tracing::error!(%cause, "the store cannot be read: what is due of orders is put off");
+                    self.unread_since = Some(self.clock.now().tick);
+                }
+                Ok(None)
+            }
+            Err(error @ StoreError::Unusable { .. }) => Err(error),
         }
     }
 
@@ -468,6 +492,11 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         let now = self.clock.now();
         self.journal.write(Vec::new(), now.tick).await.map(|_| ())
     }
+}
+
+/// The scope of an order, as commands name it.
+fn scope(key: &OrderKey) -> String {
+    format!("{}/{}", key.provider, key.account)
 }
 
 type Joined = Result<Landed, tokio::task::JoinError>;

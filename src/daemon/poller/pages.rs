@@ -37,16 +37,11 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             }
         }
         let who: Vec<Stream> = rows.keys().copied().collect();
-        let orders = match self.load(&who).await {
-            Ok(orders) => orders,
-            Err(StoreError::Failing(cause)) => {
-                tracing::error!(cause = %cause, "orders cannot be read; the page is asked for again");
-                if let Some(member) = self.fleet.member(place) {
-                    member.dispatcher.page_abandoned();
-                }
-                return Ok(());
+        let Some(orders) = self.read(&who).await? else {
+            if let Some(member) = self.fleet.member(place) {
+                member.dispatcher.page_abandoned();
             }
-            Err(error @ StoreError::Unusable { .. }) => return Err(error),
+            return Ok(());
         };
         let mut changes = Vec::new();
         for order in orders {

@@ -95,14 +95,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     pub(super) async fn settle_changed(&mut self) -> Result<(), StoreError> {
         while !self.changed.is_empty() {
             let page: Vec<_> = self.changed.iter().copied().take(BATCH_MOST).collect();
-            let orders = match self.store.load(&page).await {
-                Ok(orders) => orders,
-                Err(StoreError::Failing(cause)) => {
-                    tracing::error!(cause = %cause, "orders that the lists changed cannot be read yet");
-                    return Ok(());
-                }
-                Err(error @ StoreError::Unusable { .. }) => return Err(error),
-            };
+            let Some(orders) = self.read(&page).await? else { return Ok(()) };
             let now = self.clock.now();
             for order in orders {
                 let who = order.stream();

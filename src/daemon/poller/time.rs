@@ -73,18 +73,13 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     async fn wake(&mut self, due: &[Stream], now: Now) -> Result<(), StoreError> {
         let grounded: Vec<Stream> =
             due.iter().copied().filter(|who| !self.flying.contains_key(who)).collect();
-        let mut orders = match self.load(&grounded).await {
-            Ok(orders) => orders,
-            Err(StoreError::Failing(cause)) => {
-                tracing::error!(cause = %cause, "orders cannot be read; what is due of them is put off");
-                if self.once.is_none() {
-                    for who in due {
-                        self.wakes.set(*who, Some(now.wall.plus(SLEEP_MOST)));
-                    }
+        let Some(mut orders) = self.read(&grounded).await? else {
+            if self.once.is_none() {
+                for who in due {
+                    self.wakes.set(*who, Some(now.wall.plus(SLEEP_MOST)));
                 }
-                return Ok(());
             }
-            Err(error @ StoreError::Unusable { .. }) => return Err(error),
+            return Ok(());
         };
         orders.extend(due.iter().filter_map(|who| self.flying.get(who).map(|flight| flight.order.clone())));
         let mut changes = Vec::new();

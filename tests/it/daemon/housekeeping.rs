@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::alter_store;
 use crate::support::house::{House, list};
 use crate::support::process::ended;
-use crate::support::records::check;
-use crate::support::sim::{Sim, WIDE, number};
+use crate::support::records::{check, of, only};
+use crate::support::sim::{Sim, WIDE, e164, number};
 
 const EVERY_SECOND: &str = "* * * * * *";
 
@@ -81,6 +81,41 @@ fn a_backup_that_cannot_be_made_is_told_and_stops_nothing() {
     sim.move_to(1);
     daemon.until_events(&["number.claimed"]);
     assert_eq!(daemon.stop().code, Some(i32::from(exit::OK)));
+    check(&house.events());
+}
+
+#[test]
+fn a_digest_says_what_is_open_and_one_that_was_missed_is_made_up_once() {
+    let failed = number(1, &[(0, "FAILED")]);
+    let sim = Sim::start(&[WIDE, &failed, &number(2, &[(0, "IN_PROGRESS")])].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1, 2], &[]));
+    every_second(&house, "digest");
+    let mut daemon = house.run();
+    let records = daemon.until("a digest", |records| {
+        of(records, "digest").last().is_some_and(|digest| digest["windows"] == 1 && digest["pending"] == 1)
+    });
+    let digest = of(&records, "digest").pop().unwrap().clone();
+    assert_eq!(
+        (&digest["failed"], &digest["orders"], &digest["level"]),
+        (&1.into(), &2.into(), &"info".into())
+    );
+    let opened = only(&records, "window.opened");
+    assert_eq!(digest["window_earliest"], opened["window_earliest"]);
+    let message = digest["message"].as_str().unwrap();
+    assert!(message.contains(&e164(1)) && message.contains("of emea"), "{message}");
+    daemon.stop();
+
+    // The last one is long ago; the next start makes one up, and the one after that none.
+    house.alter(EVERY_SECOND, "0 0 8 29 2 *");
+    alter_store(&house.path("claimwatch.db"), "UPDATE runs SET at = 0 WHERE chore = ?1", Some("digest"));
+    let mut daemon = house.up();
+    daemon.until_events(&["digest"]);
+    let ended = daemon.stop();
+    assert_eq!(of(&ended.records(), "digest").len(), 1);
+    assert!(ended.stderr.contains("it was due while no daemon ran"), "{}", ended.stderr);
+    let ended = house.up().stop();
+    assert_eq!(of(&ended.records(), "digest").len(), 0);
     check(&house.events());
 }
 

@@ -1,5 +1,7 @@
 //! `claimwatch reload` and SIGHUP.
 
+use std::fs;
+
 use claimwatch::exit;
 use serde_json::Value;
 
@@ -66,6 +68,32 @@ fn a_hang_up_reloads() {
     daemon.signal("HUP");
     daemon.until("the new one", |records| about(records, &number_id(2)).contains(&"number.in_progress"));
     assert_eq!(daemon.stop().code, Some(i32::from(exit::OK)));
+}
+
+#[test]
+fn files_that_are_followed_take_effect_by_themselves() {
+    let sim = world(3);
+    let house = House::with(sim.address, "[watch]\nfollow = true\n");
+    house.list("emea", &list(&[1], &[]));
+    let mut daemon = house.up();
+    house.write("next", &list(&[1, 2], &[]));
+    fs::rename(house.path("next"), house.path("watch.d/emea.toml")).unwrap();
+    daemon.until("the new one", |records| about(records, &number_id(2)).contains(&"number.in_progress"));
+    house.list("emea", "account = \"sim\"\n[[number]]\nid = \"nonsense\"\n");
+    daemon.until_events(&["config.rejected"]);
+    // Asked for as well, it is read once.
+    house.list("emea", &list(&[1, 2, 3], &[]));
+    said(&reload(&house, &[]), exit::OK, "emea: 1 added, 0 removed, 0 changed\n", "");
+    house.alter("follow = true", "follow = false");
+    daemon.wait("no more following", || {
+        daemon.stderr().matches("the configuration was read again").count() >= 4
+    });
+    sim.move_to(1);
+    daemon.until("all claimed", |records| of(records, "number.claimed").len() == 3);
+    let ended = daemon.stop();
+    assert_eq!(names(&ended.records()).iter().filter(|name| **name == "config.rejected").count(), 1);
+    assert_eq!(ended.stderr.matches("the configuration was read again").count(), 4, "{}", ended.stderr);
+    check(&house.events());
 }
 
 #[test]

@@ -37,8 +37,6 @@ mod table;
 mod tale;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use claimwatch::core::step::FAULTS_UNTIL_BLOCKED;
 
@@ -46,33 +44,11 @@ use self::page::Tables;
 use self::said::Said;
 use self::seen::Shape;
 use self::table::{Kind as _, Table};
-
-const PAGE: &str = "docs/states.md";
+use crate::support::expect;
 
 #[test]
 fn the_page_says_what_the_code_does() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
-    let found = Tables::run().page();
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&path, &found).unwrap();
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        expected == found,
-        "{PAGE} is not what the code does (-: the page, +: the code):\n{}\nIf the code is right: \
-         UPDATE_EXPECT=1 cargo test --test it states",
-        differences(&expected, &found)
-    );
-}
-
-/// The lines that only one of them has.
-fn differences(expected: &str, found: &str) -> String {
-    let only = |sign: &str, text: &str, other: &str| -> Vec<String> {
-        let other: BTreeSet<&str> = other.lines().collect();
-        text.lines().filter(|line| !other.contains(line)).map(|line| format!("{sign} {line}")).collect()
-    };
-    let lines = [only("-", expected, found), only("+", found, expected)].concat();
-    if lines.is_empty() { "the same lines in another order".to_owned() } else { lines.join("\n") }
+    expect::same("docs/states.md", &Tables::run().page());
 }
 
 #[test]

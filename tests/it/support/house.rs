@@ -125,6 +125,7 @@ path = "events.jsonl"
 heartbeat = "none"
 prune = "none"
 backup = "none"
+digest = "none"
 {more}"#
     )
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop")]
 
+pub(crate) mod expect;
 pub(crate) mod house;
 pub(crate) mod process;
 pub(crate) mod receiver;
