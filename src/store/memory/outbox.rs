@@ -125,7 +125,9 @@ impl Inner {
             if let Some(memory) = memory {
                 let said = queue.memory.generation;
                 records.retain(|record| record.generation.is_none_or(|generation| generation > said));
-                queue.memory = SinkMemory { generation: memory.generation.max(said), ..memory };
+                // Whoever is to be revived stays so until it is: what is written may be from before it was asked for.
+                let revived = (queue.memory.revived || memory.revived) && memory.disabled_since.is_some();
+                queue.memory = SinkMemory { generation: memory.generation.max(said), revived, ..memory };
             }
         }
         for record in records {

@@ -321,6 +321,20 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What the steps below found once.
+#[tokio::test]
+async fn whoever_is_to_be_revived_stays_so_in_both() {
+    let settle = |failing| Step::Settle {
+        sink: "hook",
+        delivered: Vec::new(),
+        failed: Vec::new(),
+        memory: Some((0, failing, true)),
+        said: false,
+    };
+    let register = Step::Register(Vec::new(), vec![("hook", 0, "p")]);
+    play(vec![register, settle(true), settle(false)]).await.unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
