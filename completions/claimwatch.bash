@@ -34,6 +34,9 @@ _claimwatch() {
             claimwatch,help)
                 cmd="claimwatch__subcmd__help"
                 ;;
+            claimwatch,plan)
+                cmd="claimwatch__subcmd__plan"
+                ;;
             claimwatch,reload)
                 cmd="claimwatch__subcmd__reload"
                 ;;
@@ -67,6 +70,9 @@ _claimwatch() {
             claimwatch__subcmd__help,help)
                 cmd="claimwatch__subcmd__help__subcmd__help"
                 ;;
+            claimwatch__subcmd__help,plan)
+                cmd="claimwatch__subcmd__help__subcmd__plan"
+                ;;
             claimwatch__subcmd__help,reload)
                 cmd="claimwatch__subcmd__help__subcmd__reload"
                 ;;
@@ -89,7 +95,7 @@ _claimwatch() {
 
     case "${cmd}" in
         claimwatch)
-            opts="-h -V --help --version run demo simulate accept status deliveries requeue reload check completions help"
+            opts="-h -V --help --version run demo simulate accept status deliveries requeue reload plan check completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -197,7 +203,7 @@ _claimwatch() {
             return 0
             ;;
         claimwatch__subcmd__help)
-            opts="run demo simulate accept status deliveries requeue reload check completions help"
+            opts="run demo simulate accept status deliveries requeue reload plan check completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -294,6 +300,20 @@ _claimwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        claimwatch__subcmd__help__subcmd__plan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         claimwatch__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -357,6 +377,24 @@ _claimwatch() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__plan)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

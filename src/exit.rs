@@ -4,6 +4,8 @@
 pub const OK: u8 = 0;
 /// It failed, and nothing more precise applies.
 pub const FAILURE: u8 = 1;
+/// `plan`: a reload would change something.
+pub const CHANGES: u8 = 2;
 /// The command line was wrong.
 pub const USAGE: u8 = 64;
 /// Something outside did not answer: a look of `run --once`, an address that cannot be bound.

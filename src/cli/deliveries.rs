@@ -51,7 +51,7 @@ pub(super) struct Args {
 }
 
 /// Why there is nothing to show: the exit code, and a sentence.
-type Refused = (u8, String);
+pub(super) type Refused = (u8, String);
 
 pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
     let loaded = load(&args.config, environment, clock);
@@ -88,7 +88,7 @@ fn told<T: Serialize>(
 }
 
 /// What the daemon says; `None`: there is none.
-async fn asked<T: DeserializeOwned>(config: &Config, path: &str) -> Result<Option<T>, Refused> {
+pub(super) async fn asked<T: DeserializeOwned>(config: &Config, path: &str) -> Result<Option<T>, Refused> {
     let (status, body) = match control::get(config, path).await {
         Ok(answered) => answered,
         Err(NoAnswer::Nobody { .. }) => return Ok(None),
@@ -106,7 +106,7 @@ async fn asked<T: DeserializeOwned>(config: &Config, path: &str) -> Result<Optio
         .map_err(|cause| (exit::FAILURE, format!("the daemon's answer is not understood: {cause}")))
 }
 
-fn of_store(error: &StoreError) -> Refused {
+pub(super) fn of_store(error: &StoreError) -> Refused {
     (exit::STORE, error.to_string())
 }
 

@@ -1,11 +1,13 @@
 //! The command line: one file a command.
 
 mod accept;
+mod changes;
 mod check;
 mod completions;
 mod control;
 mod deliveries;
 mod demo;
+mod plan;
 mod reload;
 mod requeue;
 mod run;
@@ -75,6 +77,8 @@ enum Command {
     Requeue(requeue::Args),
     /// Have the running daemon read the watch lists again; prints what changed, or why nothing did
     Reload(reload::Args),
+    /// Show what a reload would change; exit 0 if nothing, 2 if something. Works while no daemon runs, too
+    Plan(plan::Args),
     /// Check the configuration and the watch lists; exit 0 or 78
     Check(ConfigArg),
     /// Print a shell's completions for these commands
@@ -132,6 +136,7 @@ pub fn main(
             Command::Deliveries(args) => deliveries::run(args, environment, clock).await,
             Command::Requeue(args) => requeue::run(args, environment, clock).await,
             Command::Reload(args) => reload::run(args, environment, clock).await,
+            Command::Plan(args) => plan::run(args, environment, clock).await,
             Command::Check(args) => check::run(&args, &environment, clock),
             Command::Completions(args) => completions::run(&args),
         }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConfigArg, colours_of_errors, complain, control, load, say};
+use super::{ConfigArg, changes, colours_of_errors, complain, control, load, say};
 use crate::clock::SystemClock;
-use crate::daemon::{Counts, Outcome};
+use crate::daemon::Outcome;
 use crate::exit;
 
 /// How to reload.
@@ -62,9 +62,7 @@ fn tell(outcome: &Outcome) {
         complain(&format!("claimwatch: nothing changed: {why}"));
         return;
     }
-    for (list, Counts { added, removed, changed }) in &outcome.lists {
-        say(&format!("{list}: {added} added, {removed} removed, {changed} changed"));
-    }
+    changes::tell(&outcome.lists);
     if outcome.lists.is_empty() {
         say("reloaded: the watch lists are as they were");
     }

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use super::observe::{METRICS_TYPE, Overview};
 use super::outbox::{PAGE_MOST, Page, Requeued, Sinks};
 use super::poller::{Accepted, Wish};
-use super::reload::Request;
+use super::reload::{Kind, Request};
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::outbox::{Outbox, Requeue, Stands};
@@ -102,7 +102,10 @@ pub(super) async fn serve<S: Outbox>(socket: Socket, desk: Desk<S>) {
         .route("/api/v1/sinks/{name}/deliveries", get(deliveries::<S>))
         .route("/api/v1/sinks/{name}/requeue", post(requeue::<S>))
         .with_state(desk.clone());
-    let reloading = Router::new().route("/api/v1/reload", post(reload)).with_state(desk.reloads.clone());
+    let reloading = Router::new()
+        .route("/api/v1/reload", post(reload))
+        .route("/api/v1/plan", get(plan))
+        .with_state(desk.reloads.clone());
     let api = Router::new()
         .merge(reloading)
         .route("/api/v1/scopes", get(scopes))
@@ -150,13 +153,22 @@ async fn reload(State(reloads): State<mpsc::Sender<Request>>, meant: Asked<Meant
         Ok(Meant { force }) => force,
         Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
     };
+    ask_reloader(&reloads, Kind::Reload { force }).await
+}
+
+async fn plan(State(reloads): State<mpsc::Sender<Request>>) -> Response {
+    ask_reloader(&reloads, Kind::Plan).await
+}
+
+async fn ask_reloader(reloads: &mpsc::Sender<Request>, kind: Kind) -> Response {
     let (reply, answer) = oneshot::channel();
-    let sent = reloads.send(Request { force, reply }).await.is_ok();
+    let sent = reloads.send(Request { kind, reply }).await.is_ok();
     let outcome = if sent { answer.await.ok() } else { None };
     match outcome {
         None => refuse(StatusCode::SERVICE_UNAVAILABLE, STOPPING),
         Some(outcome) => {
-            let done = outcome.refused.is_none();
+            // To be told that a reload would be refused is what was asked for.
+            let done = outcome.refused.is_none() || kind == Kind::Plan;
             let status = if done { StatusCode::OK } else { StatusCode::CONFLICT };
             (status, Json(outcome)).into_response()
         }

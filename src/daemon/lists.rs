@@ -21,7 +21,7 @@ use crate::core::state::Order;
 use crate::core::step::Step;
 use crate::core::time::Timestamp;
 use crate::core::watchlist;
-use crate::store::{Batch, Change, ListRow, Store, StoreError};
+use crate::store::{self, Batch, Known, ListRow, Store, StoreError};
 
 /// Orders that are read and written at once.
 const PAGE: u32 = 2000;
@@ -42,22 +42,110 @@ pub enum ListsError {
     Store(#[from] StoreError),
 }
 
-/// What applying lists changed, in orders.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+/// Orders of one list that are named in what a change of the lists does; the others are counted.
+const NAMED_MOST: usize = 100;
+
+/// What a change of the lists does to the orders of one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
     /// Orders added.
     pub added: u64,
     /// Orders removed.
     pub removed: u64,
     /// Orders whose terms changed.
     pub changed: u64,
+    /// The first of them, a hundred at most.
+    #[serde(default)]
+    pub orders: Vec<Affected>,
+}
+
+/// An order that a change of the lists concerns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Affected {
+    /// What it does.
+    pub change: Change,
+    /// `chime` or `connect`.
+    pub provider: String,
+    /// The bare id.
+    pub order_id: String,
+    /// The entry's own label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Whether a retry window of it is open.
+    pub window_open: bool,
+}
+
+/// What a change of the lists does to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It is watched from then on.
+    Added,
+    /// It is not watched any more.
+    Removed,
+    /// It is watched on other terms, or by another list.
+    Changed,
+}
+
+impl Changes {
+    fn note(&mut self, change: Change, order: &Order) {
+        match change {
+            Change::Added => self.added += 1,
+            Change::Removed => self.removed += 1,
+            Change::Changed => self.changed += 1,
+        }
+        if self.orders.len() < NAMED_MOST {
+            self.orders.push(Affected {
+                change,
+                provider: order.watch.key.provider.as_str().to_owned(),
+                order_id: order.watch.key.id.clone(),
+                label: order.watch.declared.label.clone(),
+                window_open: order.open_windows().next().is_some(),
+            });
+        }
+    }
+}
+
+/// What lists would change if they were applied.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// In each list that would change anything.
+    pub(super) lists: BTreeMap<String, Changes>,
+    /// Why it would be refused unless it is meant.
+    pub(super) refused: Option<String>,
+}
+
+/// What these lists would change in what is known. Nothing is written.
+pub(super) async fn plan<S: Known>(
+    store: &S,
+    accounts: &BTreeMap<String, Arc<Account>>,
+    (lists, bad): (&[WatchList], &[BadList]),
+    now: Timestamp,
+) -> Result<Plan, StoreError> {
+    let applier = Applier { store, accounts, style: Style::default(), now };
+    let differences = applier.differences(lists, bad).await?;
+    let refused = match applier.guard(differences.removed.len() as u64, false).await {
+        Ok(()) => None,
+        Err(ListsError::Store(error)) => return Err(error),
+        Err(removal @ ListsError::MassRemoval { .. }) => Some(removal.to_string()),
+    };
+    let mut applied = Applied::default();
+    for (list, _) in &differences.changed {
+        for page in list.entries.chunks(PAGE as usize) {
+            applier.tracked(list, page, &mut applied).await?;
+        }
+    }
+    for page in differences.removed.chunks(PAGE as usize) {
+        applier.untracked(page, &mut applied).await?;
+    }
+    Ok(Plan { lists: applied.lists, refused })
 }
 
 /// What applying lists changed, also where it ended half-way.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     /// In each list that changed anything.
-    pub(super) lists: BTreeMap<String, Counts>,
+    pub(super) lists: BTreeMap<String, Changes>,
     /// The orders.
     pub(super) touched: Vec<Stream>,
     /// What is to be written last.
@@ -73,17 +161,18 @@ pub(super) struct LastWords {
 }
 
 impl Applied {
-    fn of(&mut self, list: &str) -> &mut Counts {
+    fn of(&mut self, list: &str) -> &mut Changes {
         self.lists.entry(list.to_owned()).or_default()
     }
 
     /// All lists together.
-    fn whole(&self) -> Counts {
-        self.lists.values().fold(Counts::default(), |all, one| Counts {
-            added: all.added + one.added,
-            removed: all.removed + one.removed,
-            changed: all.changed + one.changed,
-        })
+    fn event(&self) -> DaemonEvent {
+        let sum = |count: fn(&Changes) -> u64| self.lists.values().map(count).sum();
+        DaemonEvent::ConfigApplied {
+            added: sum(|list| list.added),
+            removed: sum(|list| list.removed),
+            changed: sum(|list| list.changed),
+        }
     }
 }
 
@@ -97,6 +186,16 @@ pub(super) struct Applier<'a, S> {
     pub(super) accounts: &'a BTreeMap<String, Arc<Account>>,
     pub(super) style: Style,
     pub(super) now: Timestamp,
+}
+
+/// Where the lists differ from what is in force.
+struct Differences<'a> {
+    /// Lists that are new or say something else.
+    changed: Vec<(&'a WatchList, ListRow)>,
+    /// Lists that are gone.
+    dropped: Vec<String>,
+    /// Tracked orders that no list names any more.
+    removed: Vec<OrderKey>,
 }
 
 impl<S: Store> Applier<'_, S> {
@@ -131,6 +230,54 @@ impl<S: Store> Applier<'_, S> {
         accept_removal: bool,
         applied: &mut Applied,
     ) -> Result<(), ListsError> {
+        let differences = self.differences(lists, bad).await?;
+        if differences.changed.is_empty() && differences.dropped.is_empty() {
+            return Ok(());
+        }
+        self.guard(differences.removed.len() as u64, accept_removal).await?;
+        self.write(differences, applied).await
+    }
+
+    async fn write(&self, differences: Differences<'_>, applied: &mut Applied) -> Result<(), ListsError> {
+        let Differences { changed, dropped, removed } = differences;
+        let half_done =
+            changed.iter().map(|(_, row)| ListRow { content_hash: String::new(), ..row.clone() }).collect();
+        self.store.commit(Batch { lists: half_done, ..Batch::default() }).await?;
+        for (list, _) in &changed {
+            for page in list.entries.chunks(PAGE as usize) {
+                let changes = self.tracked(list, page, applied).await?;
+                self.commit(changes, applied).await?;
+            }
+        }
+        for page in removed.chunks(PAGE as usize) {
+            let changes = self.untracked(page, applied).await?;
+            self.commit(changes, applied).await?;
+        }
+        let lists = changed.into_iter().map(|(_, row)| row).collect();
+        let event = Some(applied.event());
+        applied.last = LastWords { lists, dropped, event };
+        Ok(())
+    }
+
+    async fn commit(&self, changes: Vec<store::Change>, applied: &mut Applied) -> Result<(), StoreError> {
+        applied.touched.extend(changes.iter().map(|change| change.order.stream()));
+        let committed = self.store.commit(Batch { changes, ..Batch::default() }).await?;
+        lifecycle::tell_progress();
+        if committed.superseded.is_empty() {
+            Ok(())
+        } else {
+            // The lists do not count as applied then: the next time makes it up.
+            Err(StoreError::Failing(Box::new(MovedOn)))
+        }
+    }
+}
+
+impl<S: Known> Applier<'_, S> {
+    async fn differences<'a>(
+        &self,
+        lists: &'a [WatchList],
+        bad: &[BadList],
+    ) -> Result<Differences<'a>, StoreError> {
         let in_force: BTreeMap<String, String> = self.store.lists().await?.into_iter().collect();
         let rows: Vec<ListRow> = lists.iter().map(|list| self.row(list)).collect();
         let changed: Vec<(&WatchList, ListRow)> = lists
@@ -145,37 +292,8 @@ impl<S: Store> Applier<'_, S> {
             .collect();
         let dropped: Vec<String> =
             in_force.keys().filter(|name| !kept.contains(name.as_str())).cloned().collect();
-        if changed.is_empty() && dropped.is_empty() {
-            return Ok(());
-        }
         let removed = self.removed(&changed, &dropped, &in_force).await?;
-        self.guard(removed.len() as u64, accept_removal).await?;
-        self.write(changed, dropped, removed, applied).await
-    }
-
-    async fn write(
-        &self,
-        changed: Vec<(&WatchList, ListRow)>,
-        dropped: Vec<String>,
-        removed: Vec<OrderKey>,
-        applied: &mut Applied,
-    ) -> Result<(), ListsError> {
-        let half_done =
-            changed.iter().map(|(_, row)| ListRow { content_hash: String::new(), ..row.clone() }).collect();
-        self.store.commit(Batch { lists: half_done, ..Batch::default() }).await?;
-        for (list, _) in &changed {
-            for page in list.entries.chunks(PAGE as usize) {
-                self.track(list, page, applied).await?;
-            }
-        }
-        for page in removed.chunks(PAGE as usize) {
-            self.untrack(page, applied).await?;
-        }
-        let lists = changed.into_iter().map(|(_, row)| row).collect();
-        let Counts { added, removed, changed } = applied.whole();
-        let event = Some(DaemonEvent::ConfigApplied { added, removed, changed });
-        applied.last = LastWords { lists, dropped, event };
-        Ok(())
+        Ok(Differences { changed, dropped, removed })
     }
 
     /// Tracked orders of changed and dropped lists that no changed list names any more.
@@ -222,12 +340,13 @@ impl<S: Store> Applier<'_, S> {
         }
     }
 
-    async fn track(
+    /// What becomes of the orders of a list.
+    async fn tracked(
         &self,
         list: &WatchList,
         entries: &[Entry],
         applied: &mut Applied,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<store::Change>, StoreError> {
         let watches: Vec<Watch> = entries.iter().map(|entry| self.watch(list, entry)).collect();
         let streams: Vec<Stream> = watches.iter().map(|watch| watch.key.stream()).collect();
         let stored: BTreeMap<Stream, Order> =
@@ -236,44 +355,31 @@ impl<S: Store> Applier<'_, S> {
         for (stream, watch) in streams.into_iter().zip(watches) {
             let before = stored.get(&stream);
             let Some(step) = watchlist::track(before, watch, self.now) else { continue };
-            let counts = applied.of(&list.terms.name);
-            if step.events.is_empty() {
-                counts.changed += 1;
-            } else {
-                counts.added += 1;
-            }
+            let change = if step.events.is_empty() { Change::Changed } else { Change::Added };
+            applied.of(&list.terms.name).note(change, &step.order);
             changes.push(self.change(before.map_or(0, |order| order.generation), step));
         }
-        self.commit(changes, applied).await
+        Ok(changes)
     }
 
-    async fn untrack(&self, keys: &[OrderKey], applied: &mut Applied) -> Result<(), StoreError> {
+    /// What becomes of orders that no list names any more.
+    async fn untracked(
+        &self,
+        keys: &[OrderKey],
+        applied: &mut Applied,
+    ) -> Result<Vec<store::Change>, StoreError> {
         let streams: Vec<Stream> = keys.iter().map(OrderKey::stream).collect();
         let stored = self.store.load(&streams).await?;
         for order in &stored {
-            applied.of(&order.watch.terms.name).removed += 1;
+            applied.of(&order.watch.terms.name).note(Change::Removed, order);
         }
-        let changes =
-            stored.iter().map(|order| self.change(order.generation, watchlist::untrack(order))).collect();
-        self.commit(changes, applied).await
+        Ok(stored.iter().map(|order| self.change(order.generation, watchlist::untrack(order))).collect())
     }
 
-    async fn commit(&self, changes: Vec<Change>, applied: &mut Applied) -> Result<(), StoreError> {
-        applied.touched.extend(changes.iter().map(|change| change.order.stream()));
-        let committed = self.store.commit(Batch { changes, ..Batch::default() }).await?;
-        lifecycle::tell_progress();
-        if committed.superseded.is_empty() {
-            Ok(())
-        } else {
-            // The lists do not count as applied then: the next time makes it up.
-            Err(StoreError::Failing(Box::new(MovedOn)))
-        }
-    }
-
-    fn change(&self, was: u64, step: Step) -> Change {
+    fn change(&self, was: u64, step: Step) -> store::Change {
         let Step { order, events } = step;
         let records = self.records(&order, &events);
-        Change { was, order, records }
+        store::Change { was, order, records }
     }
 
     fn records(&self, order: &Order, events: &[OrderEvent]) -> Vec<Record> {

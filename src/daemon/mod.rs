@@ -33,9 +33,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use self::accounts::{Keys, aws};
-pub use self::lists::{Counts, ListsError};
+pub use self::lists::{Affected, Change, Changes, ListsError};
 pub use self::poller::Finish;
-pub use self::reload::Outcome;
+pub use self::reload::{Outcome, planned};
 
 use self::alarm::{JobScheduler, Sleepers};
 use self::control::Desk;

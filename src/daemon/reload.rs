@@ -15,14 +15,15 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::lifecycle;
-use super::lists::Counts;
+use super::lists::{self, Changes, Plan};
 use super::poller::{NewLists, Relisted, Wish};
 use super::{farthest_due, rejected};
 use crate::clock::Clock;
 use crate::config::{self, Account, Config, Follower, Loaded, Outline, Sources};
 use crate::core::event::DaemonEvent;
-use crate::store::StoreError;
+use crate::core::time::Timestamp;
 use crate::store::outbox::{Outbox, Requeue};
+use crate::store::{Known, StoreError};
 
 /// When a reload that the store did not take is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -35,11 +36,22 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Reloads that wait for their turn.
 pub(super) const REQUESTS: usize = 4;
 
-/// Asks for a reload.
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A reload.
+    Reload {
+        /// A removal of more than half of the orders is meant.
+        force: bool,
+    },
+    /// To be told what a reload would change.
+    Plan,
+}
+
+/// Asks for a reload, or for what it would change.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// A removal of more than half of the orders is meant.
-    pub(super) force: bool,
+    pub(super) kind: Kind,
     /// Who wants to know what became of it.
     pub(super) reply: oneshot::Sender<Outcome>,
 }
@@ -53,7 +65,7 @@ pub struct Outcome {
     /// Whether that is because of the configuration, which has to be mended.
     pub at_fault: bool,
     /// What changed in which list.
-    pub lists: BTreeMap<String, Counts>,
+    pub lists: BTreeMap<String, Changes>,
     /// Lists at fault, which stay as they were.
     pub bad_lists: Vec<String>,
     /// Sections that differ from what the daemon runs with and take effect at the next start.
@@ -86,7 +98,7 @@ pub(super) struct Reloader<S, C> {
     pub(super) try_now: Arc<Notify>,
 }
 
-impl<S: Outbox, C: Clock> Reloader<S, C> {
+impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
     /// Reloads when it is asked to, at SIGHUP, or when the files have changed, until nobody can ask any more.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>, hang_ups: Arc<Notify>) {
         // What the store did not take is tried again, as it was meant.
@@ -96,9 +108,15 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
         loop {
             tokio::select! {
                 request = requests.recv() => {
-                    let Some(Request { force, reply }) = request else { return };
-                    let outcome = self.reload(force).await;
-                    again = outcome.is_worth_another_try().then_some(force);
+                    let Some(Request { kind, reply }) = request else { return };
+                    let outcome = match kind {
+                        Kind::Plan => self.plan().await,
+                        Kind::Reload { force } => {
+                            let outcome = self.reload(force).await;
+                            again = outcome.is_worth_another_try().then_some(force);
+                            outcome
+                        }
+                    };
                     // Who asked may have gone; it is done all the same.
                     let _gone = reply.send(outcome);
                 }
@@ -128,15 +146,40 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
         tokio::task::spawn_blocking(move || Outline::of(&main, &dirs)).await.unwrap_or_default()
     }
 
+    /// Reads the configuration.
+    async fn load(&self) -> Result<Loaded, String> {
+        let sources = Sources { now: self.clock.now().wall, ..self.sources.clone() };
+        tokio::task::spawn_blocking(move || config::load(&sources)).await.map_err(|join| join.to_string())
+    }
+
+    /// What a reload would change.
+    async fn plan(&self) -> Outcome {
+        let loaded = match self.load().await {
+            Ok(loaded) => loaded,
+            Err(why) => return refused(why),
+        };
+        let now = self.clock.now().wall;
+        let told =
+            planned(&*self.store, &loaded, now).await.unwrap_or_else(|error| refused(error.to_string()));
+        let needs_restart = loaded.config.as_ref().map(|config| differences(&self.running, config));
+        let needs_restart = needs_restart.unwrap_or_default();
+        match self.unknown_account(&loaded) {
+            Some((file, reason)) => {
+                let why = format!("{file}: {reason}");
+                Outcome { at_fault: true, needs_restart, report: told.report, ..refused(why) }
+            }
+            None => Outcome { needs_restart, ..told },
+        }
+    }
+
     async fn reload(&mut self, force: bool) -> Outcome {
         lifecycle::tell_reloading();
         // However it ends, the files were read as they are.
         let outline = self.outline().await;
         self.follower.note(outline);
-        let sources = Sources { now: self.clock.now().wall, ..self.sources.clone() };
-        let outcome = match tokio::task::spawn_blocking(move || config::load(&sources)).await {
+        let outcome = match self.load().await {
             Ok(loaded) => self.take(loaded, force).await,
-            Err(join) => refused(join.to_string()),
+            Err(why) => refused(why),
         };
         let status = match (&outcome.refused, outcome.bad_lists.as_slice()) {
             (Some(why), _) => format!("reload refused: {why}"),
@@ -180,10 +223,7 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
         };
         let outcome = match self.relist(new).await {
             Some(Relisted::Yes(lists)) => Outcome { lists, ..Outcome::default() },
-            Some(Relisted::MassRemoval(why)) => Outcome {
-                at_fault: true,
-                ..refused(format!("{why}; if that is meant, `claimwatch reload --force`"))
-            },
+            Some(Relisted::MassRemoval(why)) => Outcome { at_fault: true, ..refused(unless_meant(&why)) },
             Some(Relisted::NotNow(why)) => {
                 refused(format!("{why}; it is tried again every {} s", AGAIN.as_secs()))
             }
@@ -246,6 +286,24 @@ impl<S: Outbox, C: Clock> Reloader<S, C> {
         self.try_now.notify_waiters();
         Ok(())
     }
+}
+
+/// What would change if this configuration took effect in what the store knows. Nothing is written.
+pub async fn planned<S: Known>(store: &S, loaded: &Loaded, now: Timestamp) -> Result<Outcome, StoreError> {
+    let report = loaded.problems.render(false);
+    let Some(config) = &loaded.config else {
+        return Ok(Outcome { at_fault: true, report, ..refused("the configuration is at fault".to_owned()) });
+    };
+    let new = (loaded.lists.as_slice(), loaded.bad_lists.as_slice());
+    let Plan { lists, refused } = lists::plan(store, &config.accounts, new, now).await?;
+    let bad_lists = loaded.bad_lists.iter().map(|list| list.name.clone()).collect();
+    let at_fault = refused.is_some();
+    let refused = refused.as_deref().map(unless_meant);
+    Ok(Outcome { refused, at_fault, lists, bad_lists, report, ..Outcome::default() })
+}
+
+fn unless_meant(why: &str) -> String {
+    format!("{why}; if that is meant, `claimwatch reload --force`")
 }
 
 fn refused(why: String) -> Outcome {

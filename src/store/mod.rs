@@ -137,11 +137,8 @@ pub struct Scheduled {
     pub looked: Looked,
 }
 
-/// What the daemon needs of a store. Times that are read are as they were written; who uses them bounds them.
-pub trait Store: Send + Sync + 'static {
-    /// Writes a batch in one transaction.
-    fn commit(&self, batch: Batch) -> impl Future<Output = Result<Committed, StoreError>> + Send;
-
+/// What is known of orders and watch lists: enough to tell what a change of the lists would mean.
+pub trait Known: Send + Sync + 'static {
     /// The orders with these identities that are stored, tracked or not, in no promised order.
     fn load(&self, streams: &[Stream]) -> impl Future<Output = Result<Vec<Order>, StoreError>> + Send;
 
@@ -162,6 +159,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The watch lists in force: name and content hash.
     fn lists(&self) -> impl Future<Output = Result<Vec<(String, String)>, StoreError>> + Send;
+}
+
+/// What the daemon needs of a store. Times that are read are as they were written; who uses them bounds them.
+pub trait Store: Known {
+    /// Writes a batch in one transaction.
+    fn commit(&self, batch: Batch) -> impl Future<Output = Result<Committed, StoreError>> + Send;
 
     /// What is remembered of the scopes.
     fn scopes(&self) -> impl Future<Output = Result<Vec<(ScopeKey, ScopeMemory)>, StoreError>> + Send;

@@ -10,7 +10,7 @@ use claimwatch::core::order::Stream;
 use claimwatch::exit;
 use claimwatch::store::outbox::{Outbox as _, Registration, Takes};
 use claimwatch::store::sqlite::SqliteStore;
-use claimwatch::store::{Batch, Store as _};
+use claimwatch::store::{Batch, Known as _, Store as _};
 use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};

@@ -17,7 +17,7 @@ use crate::core::time::Now;
 use crate::daemon::fleet::Member;
 use crate::daemon::journal::Written;
 use crate::daemon::lifecycle;
-use crate::daemon::lists::{Applied, Applier, Counts, ListsError};
+use crate::daemon::lists::{Applied, Applier, Changes, ListsError};
 use crate::provider::Look;
 use crate::store::{Scheduled, Store, StoreError};
 
@@ -40,7 +40,7 @@ pub(in crate::daemon) struct NewLists {
 #[derive(Debug)]
 pub(in crate::daemon) enum Relisted {
     /// They are in force.
-    Yes(BTreeMap<String, Counts>),
+    Yes(BTreeMap<String, Changes>),
     /// They look like an accident; nothing changed.
     MassRemoval(String),
     /// The store did not take them, or not all of them: the next time makes it up.

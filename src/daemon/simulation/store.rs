@@ -19,7 +19,7 @@ use crate::core::watchlist;
 use crate::store::outbox::{
     Delivery, DeliveryStatus, Outbox, Registration, Requeue, Settlement, SinkStatus, Stands, Waiting,
 };
-use crate::store::{Batch, Change, Committed, Pruned, Pruning, Scheduled, Store, StoreError};
+use crate::store::{Batch, Change, Committed, Known, Pruned, Pruning, Scheduled, Store, StoreError};
 
 /// A store that one life of the daemon sees.
 pub(super) struct Faulty<S> {
@@ -112,13 +112,7 @@ pub(super) async fn hold_time<T>(work: impl Future<Output = T>) -> T {
     done
 }
 
-impl<S: Store> Store for Faulty<S> {
-    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
-        if !batch.lists.is_empty() {
-            lock(&self.trouble.edits).last.clear();
-        }
-        self.call(self.inner.commit(batch)).await
-    }
+impl<S: Store> Known for Faulty<S> {
     async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
         let orders = self.call(self.inner.load(streams)).await?;
         self.check_edits(&orders);
@@ -129,9 +123,11 @@ impl<S: Store> Store for Faulty<S> {
         }
         Ok(orders)
     }
+
     async fn schedule(&self, after: Option<Stream>, limit: u32) -> Result<Vec<Scheduled>, StoreError> {
         self.held(self.inner.schedule(after, limit)).await
     }
+
     async fn keys_of_list(
         &self,
         list: &str,
@@ -140,8 +136,18 @@ impl<S: Store> Store for Faulty<S> {
     ) -> Result<Vec<OrderKey>, StoreError> {
         self.held(self.inner.keys_of_list(list, after, limit)).await
     }
+
     async fn lists(&self) -> Result<Vec<(String, String)>, StoreError> {
         self.held(self.inner.lists()).await
+    }
+}
+
+impl<S: Store> Store for Faulty<S> {
+    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        if !batch.lists.is_empty() {
+            lock(&self.trouble.edits).last.clear();
+        }
+        self.call(self.inner.commit(batch)).await
     }
     async fn scopes(&self) -> Result<Vec<(ScopeKey, ScopeMemory)>, StoreError> {
         self.held(self.inner.scopes()).await

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::outbox::Registration;
-use super::{Batch, Change, Committed, Pruned, Pruning, Scheduled, Store, StoreError};
+use super::{Batch, Change, Committed, Known, Pruned, Pruning, Scheduled, Store, StoreError};
 use crate::core::event::{OpenWindow, ScopeKey, Summary};
 use crate::core::order::{ListTerms, OrderKey, Stream};
 use crate::core::record::{DAEMON_STREAM, Record};
@@ -162,11 +162,7 @@ fn size(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-impl Store for MemoryStore {
-    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
-        self.inner().commit(batch)
-    }
-
+impl Known for MemoryStore {
     async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
         let inner = self.inner();
         Ok(streams.iter().filter_map(|stream| inner.order(*stream)).collect())
@@ -198,6 +194,12 @@ impl Store for MemoryStore {
         let inner = self.inner();
         let in_force = inner.lists.iter().filter(|(_, list)| list.in_force);
         Ok(in_force.map(|(name, list)| (name.clone(), list.content_hash.clone())).collect())
+    }
+}
+
+impl Store for MemoryStore {
+    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        self.inner().commit(batch)
     }
 
     async fn scopes(&self) -> Result<Vec<(ScopeKey, ScopeMemory)>, StoreError> {

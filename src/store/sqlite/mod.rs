@@ -12,6 +12,7 @@ mod open;
 mod outbox;
 mod peek;
 mod prune;
+mod read;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -26,16 +27,15 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqlitePoolOptions, SqliteRow};
 
 pub use self::peek::Peek;
-use self::rows::SharedTerms;
+use self::read::Readers;
 pub use self::rows::Transition;
 use self::writer::Writer;
 use super::lock::{Lock, StoreFile};
 use super::outbox::Registration;
-use super::{Batch, Committed, Pruned, Pruning, Scheduled, Store, StoreError};
+use super::{Batch, Committed, Pruned, Pruning, Store, StoreError};
 use crate::core::event::{ScopeKey, Summary};
-use crate::core::order::{OrderKey, Stream};
+use crate::core::order::Stream;
 use crate::core::scope::ScopeMemory;
-use crate::core::state::Order;
 use crate::core::time::Timestamp;
 
 /// Readers at once: the daemon's own and one for whoever asks about it; each is a thread.
@@ -43,28 +43,6 @@ const READERS: u32 = 2;
 
 /// How long a reader waits for its turn before the store counts as failing.
 const READER_TURN: Duration = Duration::from_secs(10);
-
-/// Orders read by one statement, which bounds what is held at once.
-const ORDERS_PER_STATEMENT: usize = 500;
-
-const LOAD: &str = "
-    SELECT orders.provider, orders.account, orders.region, orders.id, orders.list, orders.declared, orders.tracked,
-        orders.generation, orders.state, orders.due_at, orders.decided_at, orders.wake_at, orders.answered_at,
-        orders.not_failed_at, orders.elsewhere_at, orders.faults, orders.lane, orders.ahead_at, orders.ahead_of, lists.terms,
-        (SELECT json_group_object(numbers.number, json(numbers.state)) FROM numbers
-         WHERE numbers.stream = orders.stream) AS numbers
-    FROM json_each(?1) AS asked
-    CROSS JOIN orders ON orders.stream = asked.value
-    JOIN lists ON lists.name = orders.list";
-
-const SCHEDULE: &str = "
-    SELECT stream, provider, account, region, due_at, decided_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults,
-        lane, ahead_at, ahead_of FROM orders
-    WHERE tracked = 1 AND stream > ?1 ORDER BY stream LIMIT ?2";
-
-const KEYS_OF_LIST: &str = "
-    SELECT provider, account, region, id FROM orders
-    WHERE tracked = 1 AND list = ?3 AND stream > ?1 ORDER BY stream LIMIT ?2";
 
 const HISTORY: &str = "
     SELECT generation, event, number, from_word, to_word, raw, reason, at, observed_after FROM transitions
@@ -84,7 +62,7 @@ const SOONEST: &str = "
 
 /// The statements over tables that grow, for the test of their plans.
 #[cfg(test)]
-const STATEMENTS: &[&str] = &[LOAD, SCHEDULE, KEYS_OF_LIST, HISTORY];
+const STATEMENTS: &[&str] = &[HISTORY];
 
 /// The store in one SQLite file.
 #[derive(Debug)]
@@ -141,20 +119,11 @@ impl SqliteStore {
     fn set_registered(&self, sinks: Vec<Registration>) {
         *self.registered.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(sinks);
     }
+}
 
-    async fn page(
-        &self,
-        sql: &'static str,
-        after: Option<Stream>,
-        limit: u32,
-        list: Option<&str>,
-    ) -> Result<Vec<SqliteRow>, StoreError> {
-        let after = after.map(|stream| stream.to_string()).unwrap_or_default();
-        let mut query = sqlx::query(sql).bind(after).bind(limit);
-        if let Some(list) = list {
-            query = query.bind(list);
-        }
-        query.fetch_all(&self.readers).await.map_err(error::in_use)
+impl Readers for SqliteStore {
+    fn readers(&self) -> &SqlitePool {
+        &self.readers
     }
 }
 
@@ -165,40 +134,6 @@ impl Store for SqliteStore {
         let committed = commit::write(writing.conn(), batch, &self.registered()).await?;
         writing.commit().await?;
         Ok(committed)
-    }
-
-    async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
-        let mut orders = Vec::with_capacity(streams.len());
-        for chunk in streams.chunks(ORDERS_PER_STATEMENT) {
-            let wanted: Vec<String> = chunk.iter().map(Stream::to_string).collect();
-            let query = sqlx::query(LOAD).bind(commit::as_json(&wanted)?);
-            let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
-            let mut shared = SharedTerms::default();
-            for row in &rows {
-                orders.push(rows::order(row, &mut shared)?);
-            }
-        }
-        Ok(orders)
-    }
-
-    async fn schedule(&self, after: Option<Stream>, limit: u32) -> Result<Vec<Scheduled>, StoreError> {
-        self.page(SCHEDULE, after, limit, None).await?.iter().map(rows::scheduled).collect()
-    }
-
-    async fn keys_of_list(
-        &self,
-        list: &str,
-        after: Option<Stream>,
-        limit: u32,
-    ) -> Result<Vec<OrderKey>, StoreError> {
-        self.page(KEYS_OF_LIST, after, limit, Some(list)).await?.iter().map(rows::key).collect()
-    }
-
-    async fn lists(&self) -> Result<Vec<(String, String)>, StoreError> {
-        sqlx::query_as("SELECT name, content_hash FROM lists WHERE in_force = 1 ORDER BY name")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(error::in_use)
     }
 
     async fn scopes(&self) -> Result<Vec<(ScopeKey, ScopeMemory)>, StoreError> {

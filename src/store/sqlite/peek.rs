@@ -5,6 +5,7 @@ use std::path::Path;
 use sqlx::sqlite::{SqlitePoolOptions, SqliteRow};
 use sqlx::{Row as _, SqlitePool};
 
+use super::read::Readers;
 use super::rows::{get, signed, time, unsigned};
 use super::{READER_TURN, error, open};
 use crate::core::delivery::SinkMemory;
@@ -102,6 +103,12 @@ impl Peek {
         limit: u32,
     ) -> Result<Vec<DeliveryStatus>, StoreError> {
         deliveries(&self.readers, sink, stands, (after, limit)).await
+    }
+}
+
+impl Readers for Peek {
+    fn readers(&self) -> &SqlitePool {
+        &self.readers
     }
 }
 

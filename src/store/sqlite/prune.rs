@@ -6,7 +6,7 @@ use super::rows::{get, signed, unsigned};
 use super::{SqliteStore, commit, error};
 use crate::core::order::Stream;
 use crate::core::time::Timestamp;
-use crate::store::{Pruned, Pruning, Store as _, StoreError};
+use crate::store::{Known as _, Pruned, Pruning, StoreError};
 
 /// Orders whose histories are looked at in one step.
 const ORDERS_AT_ONCE: u32 = 500;

@@ -13,7 +13,7 @@ use crate::core::record::{self, Record};
 use crate::core::state::{Number, Order, Status};
 use crate::core::time::Timestamp;
 use crate::core::window::{Closed, Outcome, Window, WindowBasis, WindowState};
-use crate::store::{Batch, Change, ListRow, Store as _, StoreError};
+use crate::store::{Batch, Change, Known as _, ListRow, Store as _, StoreError};
 
 const NOW: i64 = 1_763_632_800_123;
 
@@ -197,6 +197,7 @@ async fn no_statement_reads_a_table_through() {
     let ours = [
         commit::STATEMENTS,
         super::STATEMENTS,
+        super::read::STATEMENTS,
         super::outbox::STATEMENTS,
         super::peek::STATEMENTS,
         super::prune::STATEMENTS,

@@ -21,6 +21,10 @@ fn reload(house: &House, args: &[&str]) -> Ended {
     ended(house.command(&[&["reload"], args].concat()))
 }
 
+fn plan(house: &House) -> Ended {
+    ended(house.command(&["plan"]))
+}
+
 fn said(ended: &Ended, code: u8, out: &str, err: &str) {
     assert_eq!(ended.code, Some(i32::from(code)), "{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(ended.stdout, out, "{}", ended.stderr);
@@ -36,8 +40,14 @@ fn what_lists_add_drop_and_change_takes_effect_without_a_restart() {
     daemon.until("all seen", |records| of(records, "number.in_progress").len() == 3);
     house.list("emea", &list(&[1, 3], &[]));
     house.list("us", &format!("labels = {{ team = \"voice\" }}\n{}", list(&[4], &[])));
-    let told = "emea: 0 added, 1 removed, 0 changed\nus: 1 added, 0 removed, 0 changed\n";
-    said(&reload(&house, &[]), exit::OK, told, "");
+    let told = format!(
+        "emea: 0 added, 1 removed, 0 changed\n  - connect {}\nus: 1 added, 0 removed, 0 changed\n  + connect {}\n",
+        number_id(2),
+        number_id(4)
+    );
+    said(&plan(&house), exit::CHANGES, &told, "");
+    said(&reload(&house, &[]), exit::OK, &told, "");
+    said(&plan(&house), exit::OK, "the watch lists would stay as they are\n", "");
     daemon.until("the new one", |records| about(records, &number_id(4)).contains(&"number.in_progress"));
     said(&reload(&house, &[]), exit::OK, "reloaded: the watch lists are as they were\n", "");
     sim.move_to(1);
@@ -83,7 +93,8 @@ fn files_that_are_followed_take_effect_by_themselves() {
     daemon.until_events(&["config.rejected"]);
     // Asked for as well, it is read once.
     house.list("emea", &list(&[1, 2, 3], &[]));
-    said(&reload(&house, &[]), exit::OK, "emea: 1 added, 0 removed, 0 changed\n", "");
+    let told = format!("emea: 1 added, 0 removed, 0 changed\n  + connect {}\n", number_id(3));
+    said(&reload(&house, &[]), exit::OK, &told, "");
     house.alter("follow = true", "follow = false");
     daemon.wait("no more following", || {
         daemon.stderr().matches("the configuration was read again").count() >= 4
@@ -105,8 +116,10 @@ fn a_list_at_fault_stays_as_it_was_and_the_others_take_effect() {
     let mut daemon = house.up();
     house.list("emea", "account = \"sim\"\n[[number]]\nid = \"nonsense\"\n");
     house.list("us", &list(&[2, 3], &[]));
-    let told = "us: 1 added, 0 removed, 0 changed\n";
-    said(&reload(&house, &[]), exit::CONFIG, told, "claimwatch: emea is at fault and stays as it was");
+    let told = format!("us: 1 added, 0 removed, 0 changed\n  + connect {}\n", number_id(3));
+    let why = "claimwatch: emea is at fault and would stay as it is";
+    said(&plan(&house), exit::CONFIG, &told, why);
+    said(&reload(&house, &[]), exit::CONFIG, &told, "claimwatch: emea is at fault and stays as it was");
     let records = daemon.until("the new one", |records| {
         about(records, &number_id(3)).contains(&"number.in_progress")
             && names(records).contains(&"config.rejected")
@@ -131,7 +144,11 @@ fn what_looks_like_an_accident_is_refused_unless_it_is_meant() {
     said(&reload(&house, &[]), exit::CONFIG, "", why);
     daemon.until_events(&["config.rejected"]);
     assert!(of(&daemon.records(), "order.untracked").is_empty());
-    said(&reload(&house, &["--force"]), exit::OK, "emea: 0 added, 11 removed, 0 changed\n", "");
+    let planned = plan(&house);
+    assert!(planned.stdout.starts_with("emea: 0 added, 11 removed, 0 changed\n"), "{}", planned.stdout);
+    assert_eq!(planned.code, Some(i32::from(exit::CONFIG)));
+    assert!(planned.stderr.contains("a reload would change nothing: the watch lists would drop 11 of 12"));
+    said(&reload(&house, &["--force"]), exit::OK, &planned.stdout, "");
     daemon.until("all gone", |records| of(records, "order.untracked").len() == 11);
     daemon.stop();
     check(&house.events());
@@ -155,8 +172,12 @@ fn a_main_file_at_fault_changes_nothing_and_what_needs_a_restart_is_said() {
     assert!(about(&records, &number_id(2)).is_empty());
     house.alter("flor = \"100ms\"", "floor = \"100ms\"");
     house.alter("path = \"events.jsonl\"", "path = \"elsewhere.jsonl\"");
-    let told = "emea: 1 added, 0 removed, 0 changed\nthese sections differ and take effect at the next start: events\n";
-    said(&reload(&house, &[]), exit::OK, told, "");
+    let told = format!(
+        "emea: 1 added, 0 removed, 0 changed\n  + connect {}\nthese sections differ and take effect at the next start: events\n",
+        number_id(2)
+    );
+    said(&plan(&house), exit::CHANGES, &told, "");
+    said(&reload(&house, &[]), exit::OK, &told, "");
     house.list("new", &list(&[2], &[]).replace("\"sim\"", "\"new\""));
     house.alter("[poll]", "[account.new]\nregion = \"eu-west-1\"\n[poll]");
     house.list("emea", &list(&[1], &[]));
@@ -188,4 +209,37 @@ fn a_webhook_that_was_gone_is_tried_again_and_json_is_for_scripts() {
     receiver.until("what waited", |taken| taken.iter().any(|got| got.event() == "number.in_progress"));
     daemon.stop();
     said(&reload(&house, &[]), exit::UNAVAILABLE, "", "no daemon answers");
+}
+
+#[test]
+fn a_plan_is_made_without_a_daemon_and_changes_nothing() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "FAILED")])].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    let first = format!("emea: 1 added, 0 removed, 0 changed\n  + connect {}\n", number_id(1));
+    said(&plan(&house), exit::CHANGES, &first, "");
+    assert!(!house.path("claimwatch.db").exists(), "nothing is made");
+    let mut daemon = house.up();
+    daemon.until_events(&["window.opened"]);
+    daemon.stop();
+    let store = fs::read(house.path("claimwatch.db")).unwrap();
+    house.list("emea", &format!("labels = {{ team = \"voice\" }}\n{}", list(&[2], &[])));
+    let told = format!(
+        "emea: 1 added, 1 removed, 0 changed\n  + connect {}\n  - connect {}, whose retry window is open\n",
+        number_id(2),
+        number_id(1)
+    );
+    said(&plan(&house), exit::CHANGES, &told, "");
+    house.list("emea", &format!("labels = {{ team = \"voice\" }}\n{}", list(&[1], &[])));
+    let told = format!(
+        "emea: 0 added, 0 removed, 1 changed\n  ~ connect {}, whose retry window is open\n",
+        number_id(1)
+    );
+    said(&plan(&house), exit::CHANGES, &told, "");
+    let json: Value = serde_json::from_str(&ended(house.command(&["plan", "--json"])).stdout).unwrap();
+    assert_eq!((&json["lists"]["emea"]["changed"], &json["at_fault"]), (&1.into(), &false.into()), "{json}");
+    assert_eq!(json["lists"]["emea"]["orders"][0]["window_open"], true, "{json}");
+    assert_eq!(fs::read(house.path("claimwatch.db")).unwrap(), store);
+    house.alter("floor = \"100ms\"", "flor = \"100ms\"");
+    said(&plan(&house), exit::CONFIG, "", "the configuration is at fault");
 }

@@ -9,7 +9,7 @@ use claimwatch::core::order::Provider;
 use claimwatch::core::record::Record;
 use claimwatch::store::outbox::Outbox as _;
 use claimwatch::store::sqlite::SqliteStore;
-use claimwatch::store::{Batch, Store, StoreError};
+use claimwatch::store::{Batch, Known as _, Store, StoreError};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 

@@ -28,9 +28,9 @@ use crate::daemon::fleet::Fleet;
 use crate::daemon::journal::Journal;
 use crate::daemon::lists::Applier;
 use crate::provider::{Ask, AskPage, Look};
-use crate::store::Store as _;
 use crate::store::memory::MemoryStore;
 use crate::store::outbox::{Outbox as _, Registration, Takes};
+use crate::store::{Known as _, Store as _};
 
 const MAIN: &str = "[store]\nurl = \"sqlite:///nowhere/claimwatch.db\"\n[watch]\ndirs = [\"watch.d\"]\n[account.a]\nregion = \"eu-west-2\"\n";
 const NUMBER: &str = "+442079460123";
