@@ -317,6 +317,23 @@ mod tests {
         assert!(is_backup(&name(at)));
     }
 
+    #[tokio::test]
+    async fn what_is_at_work_is_not_begun_again_and_nothing_waits_twice() {
+        let to_do = ToDo::default();
+        to_do.add(Chore::Backup);
+        to_do.add(Chore::Backup);
+        assert_eq!(to_do.first().await, Chore::Backup);
+        // Its time comes again while it is at work, and another's.
+        to_do.add(Chore::Backup);
+        to_do.add(Chore::Prune);
+        to_do.done(Chore::Backup);
+        assert_eq!(to_do.first().await, Chore::Prune);
+        to_do.done(Chore::Prune);
+        assert!(tokio::time::timeout(Duration::ZERO, to_do.first()).await.is_err(), "nothing is left");
+        to_do.add(Chore::Backup);
+        assert_eq!(to_do.first().await, Chore::Backup);
+    }
+
     #[test]
     fn the_oldest_go_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,9 @@
 //! What the service manager hears.
 
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use claimwatch::exit;
@@ -72,4 +75,35 @@ fn it_hears_of_the_start_of_life_of_a_reload_and_of_the_stop_in_this_order() {
     let ended = daemon.stop();
     assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
     assert_eq!(manager.count("STOPPING=1"), 1);
+}
+
+#[test]
+fn where_standard_error_is_the_journal_each_line_has_its_priority() {
+    let sim = Sim::start(&[WIDE, &number(1, &[(0, "CLAIMED")])].concat());
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1], &[]));
+    let run = || {
+        let file = File::create(house.path("journal")).unwrap();
+        let about = file.metadata().unwrap();
+        let stream = format!("{}:{}", about.dev(), about.ino());
+        let mut command = house.command(&["run", "--once"]);
+        let ended =
+            command.env("JOURNAL_STREAM", stream).stderr(file).stdout(Stdio::piped()).output().unwrap();
+        let log = String::from_utf8(ended.stdout).unwrap();
+        (ended.status.code(), log, fs::read_to_string(house.path("journal")).unwrap())
+    };
+    let (code, log, told) = run();
+    assert_eq!((code, told.as_str()), (Some(i32::from(exit::OK)), ""));
+    assert!(log.starts_with("{\"schema\":1"), "standard output is not the journal: {log}");
+    // A line that was torn is a warning, with what it is about.
+    let events = fs::read_to_string(house.path("events.jsonl")).unwrap();
+    house.write("events.jsonl", &(events + "{\"schema\":1,\"ti"));
+    let (_, _, told) = run();
+    assert!(told.starts_with("<4>") && told.contains("path="), "{told}");
+    assert!(!told.contains("WARN") && !told.contains('\u{1b}'), "the journal knows level and colour: {told}");
+    // What stops a start is an error, on each of its lines.
+    house.alter("floor", "flor");
+    let (code, _, told) = run();
+    assert_eq!(code, Some(i32::from(exit::CONFIG)));
+    assert!(told.lines().count() > 3 && told.lines().all(|line| line.starts_with("<3>")), "{told}");
 }
