@@ -301,7 +301,10 @@ impl CredentialCache {
 /// "Not loaded" means that no source of the chain is configured, and also that instance metadata could not be reached;
 /// where it was reached before, it is the latter.
 fn judge(error: &CredentialsError, were_temporary: bool, source: &str) -> NoCredentials {
-    let text = format!("{source}: {}", mask::chain(error));
+    let has_none = matches!(error, CredentialsError::CredentialsNotLoaded(_)) && !were_temporary;
+    // What follows is what each source said that was asked in vain.
+    let none = if has_none { " has no credentials" } else { "" };
+    let text = format!("{source}{none}: {}", mask::chain(error));
     let passes = match error {
         CredentialsError::CredentialsNotLoaded(_) => were_temporary,
         CredentialsError::InvalidConfiguration(_) => false,

@@ -106,6 +106,17 @@ pub(super) async fn asked<T: DeserializeOwned>(config: &Config, path: &str) -> R
         .map_err(|cause| (exit::FAILURE, format!("the daemon's answer is not understood: {cause}")))
 }
 
+/// Opens the store where no daemon answers.
+pub(super) async fn peek(config: &Config) -> Result<Peek, Refused> {
+    let opened = Peek::open(&config.store).await;
+    opened.map_err(|error| {
+        let why = format!(
+            "no daemon answers, and {error}; while none runs, root and the daemon's user may read it"
+        );
+        (exit::STORE, why)
+    })
+}
+
 pub(super) fn of_store(error: &StoreError) -> Refused {
     (exit::STORE, error.to_string())
 }
@@ -114,7 +125,7 @@ async fn sinks(config: &Config) -> Result<Sinks, Refused> {
     if let Some(sinks) = asked(config, "/api/v1/sinks").await? {
         return Ok(sinks);
     }
-    let store = Peek::open(&config.store).await.map_err(|error| of_store(&error))?;
+    let store = peek(config).await?;
     Ok(Sinks { sinks: store.sinks().await.map_err(|error| of_store(&error))? })
 }
 
@@ -125,7 +136,7 @@ async fn page(config: &Config, sink: &str, args: &Args) -> Result<Page, Refused>
     if let Some(page) = asked(config, &path).await? {
         return Ok(page);
     }
-    let store = Peek::open(&config.store).await.map_err(|error| of_store(&error))?;
+    let store = peek(config).await?;
     let sinks = Sinks { sinks: store.sinks().await.map_err(|error| of_store(&error))? };
     if !sinks.sinks.iter().any(|known| known.name == sink) {
         return Err((exit::FAILURE, sinks.no_such(sink)));

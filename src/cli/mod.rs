@@ -37,7 +37,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Loaded, Sources};
+use crate::config::{Loaded, Problems, Sources};
 use crate::exit;
 use crate::sink::journald::is_journal;
 use crate::sink::log::STDERR;
@@ -241,6 +241,17 @@ fn complain(text: &str) {
     let priority = if text.starts_with("warning") { 4 } else { 3 };
     for line in text.lines() {
         let _closed = writeln!(out, "<{priority}>{line}");
+    }
+}
+
+/// Says what is wrong with a configuration; in the journal each problem is one entry.
+fn complain_of(problems: &Problems, colour: bool) {
+    if TO_THE_JOURNAL.get().is_none() {
+        complain(&problems.render(colour));
+        return;
+    }
+    for problem in problems {
+        complain(&problem.line());
     }
 }
 

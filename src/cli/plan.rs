@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::deliveries::{Refused, asked, of_store};
+use super::deliveries::{Refused, asked, of_store, peek};
 use super::{ConfigArg, changes, complain, load, say};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Loaded;
 use crate::daemon::{self, Outcome};
 use crate::exit;
 use crate::store::memory::MemoryStore;
-use crate::store::sqlite::Peek;
 
 /// How to show it.
 #[derive(Debug, clap::Args)]
@@ -52,7 +51,7 @@ async fn outcome(loaded: &Loaded, clock: SystemClock) -> Result<Outcome, Refused
             return Ok(outcome);
         }
         if config.store.exists() {
-            let store = Peek::open(&config.store).await.map_err(|error| of_store(&error))?;
+            let store = peek(config).await?;
             return daemon::planned(&store, loaded, now).await.map_err(|error| of_store(&error));
         }
     }

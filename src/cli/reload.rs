@@ -63,7 +63,7 @@ fn tell(outcome: &Outcome) {
         return;
     }
     changes::tell(&outcome.lists);
-    if outcome.lists.is_empty() {
+    if outcome.lists.is_empty() && outcome.bad_lists.is_empty() {
         say("reloaded: the watch lists are as they were");
     }
     for list in &outcome.bad_lists {

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArg, JOURNAL_STREAM, colours, complain, complain_last, control, sources, webhooks};
+use super::{
+    ConfigArg, JOURNAL_STREAM, colours, complain, complain_last, complain_of, control, sources, webhooks,
+};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, LogFormat, parse_duration};
 use crate::daemon::{self, DaemonError, Keys, Parts, Setup};
@@ -45,7 +47,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
     let sources = sources(&args.config, environment.clone(), clock);
     let loaded = config::load(&sources);
     if !loaded.problems.is_empty() {
-        complain(&loaded.problems.render(io::stderr().is_terminal() && colour));
+        complain_of(&loaded.problems, io::stderr().is_terminal() && colour);
     }
     let Some(config) = loaded.config.clone() else { return exit::CONFIG };
     let webhooks = match webhooks(&config, &environment) {

@@ -42,6 +42,20 @@ pub struct Problem {
     pub(super) shown: Vec<Shown>,
 }
 
+impl Problem {
+    /// All of it on one line.
+    pub fn line(&self) -> String {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let place = [self.line, self.column].into_iter().flatten();
+        let place = place.fold(self.file.display().to_string(), |place, at| format!("{place}:{at}"));
+        let help = self.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{severity}: {place}: {}{help}", self.message)
+    }
+}
+
 /// A piece of a file under a problem.
 #[derive(Debug, Clone)]
 pub(super) struct Shown {

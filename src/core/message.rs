@@ -239,7 +239,7 @@ pub fn of_daemon(event: &DaemonEvent) -> String {
         }
         DaemonEvent::ConfigRejected { file, line, reason } => {
             let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-            format!("{file}{line} is refused ({reason}); what it said last, if anything, stays in force")
+            format!("{file}{line}: refused, and what was in force stays so: {reason}")
         }
     }
 }

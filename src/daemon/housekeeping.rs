@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
+use super::observe::seconds;
 use super::poller::Wish;
 use crate::clock::Clock;
 use crate::config::{Config, Schedules};
@@ -153,7 +154,7 @@ impl<S: Store, C: Clock> Housekeeper<S, C> {
     /// Does a chore and says what became of it. Whether it is done, and the store is to know.
     async fn does(&self, chore: Chore) -> bool {
         let began = self.clock.now().tick;
-        let took = || self.clock.now().tick.since(began).as_secs_f64();
+        let took = || seconds(self.clock.now().tick.since(began));
         match chore {
             Chore::Prune => match self.prune().await {
                 Ok((events, transitions)) => {

@@ -42,6 +42,16 @@ pub enum ListsError {
     Store(#[from] StoreError),
 }
 
+/// What is said where all lists together are refused.
+pub(super) fn as_a_whole(why: &ListsError) -> DaemonEvent {
+    DaemonEvent::ConfigRejected { file: "watch lists".to_owned(), line: None, reason: unless_meant(why) }
+}
+
+/// The same for whoever asked.
+pub(super) fn unless_meant(why: &ListsError) -> String {
+    format!("{why}; if that is meant, `claimwatch reload --force`")
+}
+
 /// Orders of one list that are named in what a change of the lists does; the others are counted.
 const NAMED_MOST: usize = 100;
 
@@ -127,7 +137,7 @@ pub(super) async fn plan<S: Known>(
     let refused = match applier.guard(differences.removed.len() as u64, false).await {
         Ok(()) => None,
         Err(ListsError::Store(error)) => return Err(error),
-        Err(removal @ ListsError::MassRemoval { .. }) => Some(removal.to_string()),
+        Err(removal @ ListsError::MassRemoval { .. }) => Some(unless_meant(&removal)),
     };
     let mut applied = Applied::default();
     for (list, _) in &differences.changed {

@@ -189,7 +189,8 @@ impl<S: Store + Outbox> Daemon<S> {
         let began = clock.now().tick;
         let committed = Arc::new(Notify::new());
         self.register_sinks(log.name(), file.as_ref().map(Sink::name)).await?;
-        self.apply_lists(clock.now()).await?;
+        let not_applied = self.apply_lists(clock.now()).await?;
+        let rejects = not_applied.is_some() || !self.setup.loaded.bad_lists.is_empty();
         let mut poller = self.poller(look, Arc::clone(&clock), Arc::clone(&committed)).await?;
 
         let flush = CancellationToken::new();
@@ -208,8 +209,8 @@ impl<S: Store + Outbox> Daemon<S> {
             let courier = Courier { store, post, clock, store_id, committed, try_now, stop };
             relays.spawn(courier.run());
         }
-        self.say_start(&mut poller).await?;
-        let finish = self.turn(&mut poller, &mut relays, (stop, &committed)).await?;
+        self.say_start(&mut poller, not_applied).await?;
+        let finish = self.turn(&mut poller, &mut relays, (stop, &committed), rejects).await?;
         if !self.setup.once {
             let reason = "it was asked to".to_owned();
             poller.say(&DaemonEvent::Stopped { reason }).await.map_err(DaemonError::Store)?;
@@ -253,7 +254,9 @@ impl<S: Store + Outbox> Daemon<S> {
         Ok(())
     }
 
-    async fn apply_lists(&self, now: Now) -> Result<(), DaemonError> {
+    /// Applies the lists. Gives why they were not, where they look like an accident: then what was in force stays so, since to
+    /// watch nothing would be worse.
+    async fn apply_lists(&self, now: Now) -> Result<Option<DaemonEvent>, DaemonError> {
         let loaded = &self.setup.loaded;
         let in_force = self.store.lists().await.map_err(DaemonError::Store)?;
         if in_force.is_empty() && !loaded.bad_lists.is_empty() {
@@ -266,12 +269,15 @@ impl<S: Store + Outbox> Daemon<S> {
             now: now.wall,
         };
         let ended = applier.apply(&loaded.lists, &loaded.bad_lists, self.setup.accept_removal).await;
-        ended.map_err(|error| match error {
-            ListsError::Store(source) => DaemonError::Store(source),
-            removal @ ListsError::MassRemoval { .. } => {
-                DaemonError::Config(format!("{removal}; if that is meant, start once with --accept-removal"))
+        match ended {
+            Ok(()) => Ok(None),
+            Err(ListsError::Store(source)) => Err(DaemonError::Store(source)),
+            Err(removal @ ListsError::MassRemoval { .. }) if self.setup.once => {
+                let why = format!("{removal}; if that is meant, start once with --accept-removal");
+                Err(DaemonError::Config(why))
             }
-        })
+            Err(removal @ ListsError::MassRemoval { .. }) => Ok(Some(lists::as_a_whole(&removal))),
+        }
     }
 
     async fn poller<L: Look, C: Clock>(
@@ -301,8 +307,13 @@ impl<S: Store + Outbox> Daemon<S> {
         Ok(poller)
     }
 
-    async fn say_start<L: Look, C: Clock>(&self, poller: &mut Poller<S, L, C>) -> Result<(), DaemonError> {
+    async fn say_start<L: Look, C: Clock>(
+        &self,
+        poller: &mut Poller<S, L, C>,
+        not_applied: Option<DaemonEvent>,
+    ) -> Result<(), DaemonError> {
         let mut events = rejected(&self.setup.loaded);
+        events.extend(not_applied);
         if !self.setup.once {
             events.push(DaemonEvent::Started { orders: poller.orders() });
         }
@@ -336,6 +347,7 @@ impl<S: Store + Outbox> Daemon<S> {
         poller: &mut Poller<S, L, C>,
         relays: &mut JoinSet<Result<(), StoreError>>,
         (stop, committed): (&CancellationToken, &Arc<Notify>),
+        rejects: bool,
     ) -> Result<Finish, DaemonError> {
         let (wishes, wished) = mpsc::channel(WISHES);
         let (reloads, requests) = mpsc::channel(reload::REQUESTS);
@@ -351,6 +363,7 @@ impl<S: Store + Outbox> Daemon<S> {
             sources: self.setup.sources.clone(),
             running: self.config.clone(),
             follower: Follower::new(self.setup.loaded.outline.clone()),
+            rejected: rejects,
             store: Arc::clone(&self.store),
             clock: poller.clock(),
             wishes: wishes.clone(),

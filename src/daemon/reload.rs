@@ -89,6 +89,8 @@ pub(super) struct Reloader<S, C> {
     pub(super) running: Config,
     /// Follows the files, if they are to be.
     pub(super) follower: Follower,
+    /// Whether something was said to be refused that is not said to be mended.
+    pub(super) rejected: bool,
     pub(super) store: Arc<S>,
     pub(super) clock: Arc<C>,
     pub(super) wishes: mpsc::Sender<Wish>,
@@ -186,11 +188,19 @@ impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
             (None, []) => "reloaded".to_owned(),
             (None, bad) => format!("reloaded, but for lists at fault: {}", bad.join(", ")),
         };
-        if outcome.refused.is_some() || !outcome.bad_lists.is_empty() {
+        let at_fault = outcome.at_fault || !outcome.bad_lists.is_empty();
+        if at_fault {
+            // An event has said so.
+            tracing::info!(status, "the configuration was read again");
+        } else if outcome.refused.is_some() {
             tracing::error!(status, "the configuration was read again");
         } else {
+            if std::mem::take(&mut self.rejected) && outcome.lists.is_empty() {
+                self.say(DaemonEvent::ConfigApplied { added: 0, removed: 0, changed: 0 }).await;
+            }
             tracing::info!(needs_restart = ?outcome.needs_restart, "the configuration was read again");
         }
+        self.rejected |= at_fault;
         lifecycle::tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
         outcome
     }
@@ -223,7 +233,7 @@ impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
         };
         let outcome = match self.relist(new).await {
             Some(Relisted::Yes(lists)) => Outcome { lists, ..Outcome::default() },
-            Some(Relisted::MassRemoval(why)) => Outcome { at_fault: true, ..refused(unless_meant(&why)) },
+            Some(Relisted::MassRemoval(why)) => Outcome { at_fault: true, ..refused(why) },
             Some(Relisted::NotNow(why)) => {
                 refused(format!("{why}; it is tried again every {} s", AGAIN.as_secs()))
             }
@@ -298,12 +308,7 @@ pub async fn planned<S: Known>(store: &S, loaded: &Loaded, now: Timestamp) -> Re
     let Plan { lists, refused } = lists::plan(store, &config.accounts, new, now).await?;
     let bad_lists = loaded.bad_lists.iter().map(|list| list.name.clone()).collect();
     let at_fault = refused.is_some();
-    let refused = refused.as_deref().map(unless_meant);
     Ok(Outcome { refused, at_fault, lists, bad_lists, report, ..Outcome::default() })
-}
-
-fn unless_meant(why: &str) -> String {
-    format!("{why}; if that is meant, `claimwatch reload --force`")
 }
 
 fn refused(why: String) -> Outcome {

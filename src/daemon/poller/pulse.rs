@@ -14,6 +14,7 @@ use crate::core::message::span;
 use crate::core::order::Stream;
 use crate::core::time::{Now, Tick};
 use crate::daemon::lifecycle;
+use crate::daemon::observe::{ScopeView, Trouble};
 use crate::provider::Look;
 use crate::store::{Store, StoreError};
 
@@ -94,6 +95,15 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 let _infallible = write!(text, "; next look in {}", span(wait));
             }
             Some(_) | None => {}
+        }
+        let scopes = self.fleet.overview(now).scopes;
+        let troubled: Vec<(&ScopeView, Trouble)> =
+            scopes.iter().filter_map(|scope| Some((scope, scope.troubles().next()?))).collect();
+        if let Some((scope, trouble)) = troubled.iter().min_by_key(|(_, trouble)| trouble.rank) {
+            let _infallible = write!(text, "; {}/{} {}", scope.provider, scope.account, trouble.word);
+            if troubled.len() > 1 {
+                let _infallible = write!(text, ", and {} more in trouble", troubled.len() - 1);
+            }
         }
         if self.journal.blocked_until().is_some() {
             text.push_str("; the store takes nothing");

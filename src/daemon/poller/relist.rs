@@ -17,7 +17,7 @@ use crate::core::time::Now;
 use crate::daemon::fleet::Member;
 use crate::daemon::journal::Written;
 use crate::daemon::lifecycle;
-use crate::daemon::lists::{Applied, Applier, Changes, ListsError};
+use crate::daemon::lists::{self, Applied, Applier, Changes, ListsError};
 use crate::provider::Look;
 use crate::store::{Scheduled, Store, StoreError};
 
@@ -69,16 +69,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         let told = match ended {
             Ok(()) => Relisted::Yes(applied.lists),
             Err(removal @ ListsError::MassRemoval { .. }) => {
-                let reason = removal.to_string();
-                self.journal.daemon(
-                    &DaemonEvent::ConfigRejected {
-                        file: "watch lists".to_owned(),
-                        line: None,
-                        reason: reason.clone(),
-                    },
-                    now,
-                );
-                Relisted::MassRemoval(reason)
+                self.journal.daemon(&lists::as_a_whole(&removal), now);
+                Relisted::MassRemoval(lists::unless_meant(&removal))
             }
             Err(ListsError::Store(StoreError::Failing(cause))) => Relisted::NotNow(cause.to_string()),
             Err(ListsError::Store(error @ StoreError::Unusable { .. })) => return Err(error),

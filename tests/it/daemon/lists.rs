@@ -5,6 +5,7 @@ use std::fs;
 use claimwatch::exit;
 
 use crate::support::house::{House, list};
+use crate::support::process::ended;
 use crate::support::records::{about, check, names, of, only};
 use crate::support::sim::{Sim, WIDE, closed_address, number, number_id};
 
@@ -78,7 +79,7 @@ fn a_mass_removal_is_refused_unless_it_is_meant() {
     let before = house.events();
 
     house.list("emea", &list(&numbers[..5], &[]));
-    let refused = house.ended(&[]);
+    let refused = house.ended(&["--once"]);
     assert_eq!(refused.code, Some(i32::from(exit::CONFIG)));
     assert!(
         refused.stderr.contains("drop 7 of 12") && refused.stderr.contains("--accept-removal"),
@@ -90,6 +91,19 @@ fn a_mass_removal_is_refused_unless_it_is_meant() {
         ("", before),
         "nothing was applied, and nothing said"
     );
+    // A daemon goes on with what was in force: nobody watches otherwise.
+    let mut daemon = house.up();
+    let rejected = only(&daemon.until_events(&["config.rejected"]), "config.rejected").clone();
+    assert!(
+        rejected["reason"].as_str().unwrap().contains("drop 7 of 12 orders; if that is meant"),
+        "{rejected}"
+    );
+    assert_eq!(only(&daemon.records(), "daemon.started")["orders"], 12);
+    house.list("emea", &list(&numbers, &[]));
+    assert_eq!(ended(house.command(&["reload"])).code, Some(i32::from(exit::OK)));
+    let records = daemon.until_events(&["config.applied"]);
+    assert_eq!(only(&records, "config.applied")["removed"], 0, "what was refused is mended");
+    assert!(of(&daemon.stop().records(), "order.untracked").is_empty());
 
     house.list("emea", &list(&numbers[..6], &[]));
     let half = house.ended(&["--once"]);
