@@ -16,27 +16,42 @@ type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
 
 /// The files that there are, and how each stands. What is not there, or cannot be looked at, is not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outline(BTreeMap<PathBuf, Stamp>);
+pub struct Outline {
+    main: PathBuf,
+    files: BTreeMap<PathBuf, Stamp>,
+}
 
 impl Outline {
     /// That of the main file, of what is read over it, and of the lists in these folders.
     pub fn of(main: &Path, dirs: &[PathBuf]) -> Self {
         let conf_d = main.parent().unwrap_or(Path::new("")).join(CONF_D);
-        let mut outline = Self(stamp(main).map(|stamp| (main.to_path_buf(), stamp)).into_iter().collect());
+        let files = stamp(main).map(|stamp| (main.to_path_buf(), stamp)).into_iter().collect();
+        let mut outline = Self { main: main.to_path_buf(), files };
         outline.add(&[conf_d]);
         outline.add(dirs);
         outline
     }
 
+    /// Whether the main file stands as it does there.
+    pub fn has_main_of(&self, other: &Self) -> bool {
+        self.files.get(&self.main) == other.files.get(&other.main)
+    }
+
+    /// Whether a file of this folder is in it.
+    pub fn is_within(&self, dir: &Path) -> bool {
+        self.files.keys().any(|path| path.parent() == Some(dir))
+    }
+
     /// Adds the lists in these folders.
     pub(super) fn add(&mut self, dirs: &[PathBuf]) {
         let files = dirs.iter().filter_map(|dir| toml_files(dir).ok()).flatten();
-        self.0.extend(files.filter_map(|path| stamp(&path).map(|stamp| (path, stamp))));
+        self.files.extend(files.filter_map(|path| stamp(&path).map(|stamp| (path, stamp))));
     }
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
-    let about = fs::metadata(path).ok()?;
+    // Of a link that leads nowhere, the link: it is a fault when it is read.
+    let about = fs::metadata(path).or_else(|_| fs::symlink_metadata(path)).ok()?;
     let (changed, touched) = ((about.mtime(), about.mtime_nsec()), (about.ctime(), about.ctime_nsec()));
     Some((about.dev(), about.ino(), about.len(), changed, touched))
 }
@@ -54,6 +69,11 @@ impl Follower {
     /// From when they were last read on.
     pub fn new(read: Outline) -> Self {
         Self { read, seen: None }
+    }
+
+    /// As they were when they were last read.
+    pub fn read(&self) -> &Outline {
+        &self.read
     }
 
     /// They are read as they are now.
@@ -124,6 +144,11 @@ mod tests {
         differs("the main file", true);
         fs::remove_file(path("watch.d")).unwrap();
         differs("a folder that is gone", true);
+        symlink("nowhere", path("two/link.toml")).unwrap();
+        fs::rename(path("two"), path("watch.d")).unwrap();
+        differs("a folder that is back, with a link that leads nowhere", true);
+        fs::remove_file(path("watch.d/link.toml")).unwrap();
+        differs("and without it", true);
         differs("and stays so", false);
     }
 

@@ -52,7 +52,9 @@ impl Problem {
         let place = [self.line, self.column].into_iter().flatten();
         let place = place.fold(self.file.display().to_string(), |place, at| format!("{place}:{at}"));
         let help = self.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        format!("{severity}: {place}: {}{help}", self.message)
+        let line = format!("{severity}: {place}: {}{help}", self.message);
+        // A file's name may hold the end of a line.
+        render::printable(&line).replace('\n', "\u{240a}")
     }
 }
 

@@ -71,7 +71,7 @@ fn element<'p>(group: Group<'p>, shown: &'p Shown, primary: bool) -> Group<'p> {
 }
 
 /// Text that was read, fit for a terminal: its control characters are shown, not obeyed.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     annotate_snippets::normalize_untrusted_str(&without_c1(text))
 }
 

@@ -142,6 +142,10 @@ impl<S: Store, C: Clock> Housekeeper<S, C> {
 
     /// Does what is on the list, for ever.
     pub(super) async fn run(self, to_do: Arc<ToDo>) {
+        let left = self.folder.join(UNFINISHED);
+        if let Err(error) = blocking(&self.folder, move || remove(&left)).await {
+            tracing::warn!(%error, "what a backup left that was cut short is still there");
+        }
         loop {
             let chore = to_do.first().await;
             if self.does(chore).await {
@@ -227,7 +231,15 @@ impl<S: Store, C: Clock> Housekeeper<S, C> {
         let (folder, unfinished) = (self.folder.clone(), self.folder.join(UNFINISHED));
         let (prepared, left) = (folder.clone(), unfinished.clone());
         blocking(&folder, move || prepare(&prepared, &left)).await?;
-        let last_seq = self.store.copy_to(&unfinished).await?;
+        let last_seq = match self.store.copy_to(&unfinished).await {
+            Ok(last_seq) => last_seq,
+            Err(error) => {
+                // What there is of it may have filled the disk that the store is on.
+                let left = unfinished.clone();
+                blocking(&unfinished, move || remove(&left)).await?;
+                return Err(error.into());
+            }
+        };
         let path = folder.join(name(self.clock.now().wall));
         let (made, keep) = (path.clone(), self.backups);
         blocking(&path, move || finish(&unfinished, &made, keep)).await?;
@@ -250,6 +262,11 @@ fn prepare(folder: &Path, unfinished: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         Ok(()) | Err(_) => {}
     }
+    remove(unfinished)
+}
+
+/// Takes away what an attempt left that was cut short.
+fn remove(unfinished: &Path) -> io::Result<()> {
     let mut journal = unfinished.as_os_str().to_owned();
     journal.push("-journal");
     for left in [unfinished, Path::new(&journal)] {

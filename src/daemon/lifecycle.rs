@@ -38,9 +38,14 @@ pub(super) fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled()
 }
 
+/// A text as a status: what follows a line's end would be taken for something else that is told, and a file's name may hold one.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// Gives the service manager a sign of life, and a line for people.
 pub(super) fn tell_alive(status: &str) {
-    tell(&[NotifyState::Watchdog, NotifyState::Status(status)]);
+    tell(&[NotifyState::Watchdog, NotifyState::Status(&one_line(status))]);
 }
 
 /// The service manager is asked to wait so much longer for whatever it waits for.

@@ -364,6 +364,7 @@ impl<S: Store + Outbox> Daemon<S> {
             running: self.config.clone(),
             follower: Follower::new(self.setup.loaded.outline.clone()),
             rejected: rejects,
+            said: rejected(&self.setup.loaded),
             store: Arc::clone(&self.store),
             clock: poller.clock(),
             wishes: wishes.clone(),

@@ -48,6 +48,15 @@ pub(super) enum Kind {
     Plan,
 }
 
+/// A reload that the store did not take.
+#[derive(Debug)]
+struct Again {
+    /// A removal was meant: of what the files said then.
+    force: bool,
+    /// How they stood then.
+    files: Outline,
+}
+
 /// Asks for a reload, or for what it would change.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -91,6 +100,8 @@ pub(super) struct Reloader<S, C> {
     pub(super) follower: Follower,
     /// Whether something was said to be refused that is not said to be mended.
     pub(super) rejected: bool,
+    /// What was said last to be at fault.
+    pub(super) said: Vec<DaemonEvent>,
     pub(super) store: Arc<S>,
     pub(super) clock: Arc<C>,
     pub(super) wishes: mpsc::Sender<Wish>,
@@ -103,42 +114,62 @@ pub(super) struct Reloader<S, C> {
 impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
     /// Reloads when it is asked to, at SIGHUP, or when the files have changed, until nobody can ask any more.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>, hang_ups: Arc<Notify>) {
-        // What the store did not take is tried again, as it was meant.
-        let mut again = None;
+        let mut again: Option<Again> = None;
         let (mut retry, mut look) = (tokio::time::interval(AGAIN), tokio::time::interval(LOOK_EVERY));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let force = tokio::select! {
                 request = requests.recv() => {
                     let Some(Request { kind, reply }) = request else { return };
                     let outcome = match kind {
                         Kind::Plan => self.plan().await,
                         Kind::Reload { force } => {
                             let outcome = self.reload(force).await;
-                            again = outcome.is_worth_another_try().then_some(force);
+                            again = outcome.is_worth_another_try().then(|| self.again(force));
+                            retry.reset();
                             outcome
                         }
                     };
                     // Who asked may have gone; it is done all the same.
                     let _gone = reply.send(outcome);
+                    continue;
                 }
-                () = hang_ups.notified() => {
-                    again = self.reload(false).await.is_worth_another_try().then_some(false);
-                }
+                () = hang_ups.notified() => false,
                 _ = retry.tick(), if again.is_some() => {
-                    let force = again.unwrap_or_default();
-                    again = self.reload(force).await.is_worth_another_try().then_some(force);
+                    let now = self.outline().await;
+                    again.take().is_some_and(|again| again.force && again.files == now)
                 }
                 _ = look.tick(), if self.running.follow => {
                     let now = self.outline().await;
-                    if !self.follower.look(now) {
+                    let before = self.follower.read().clone();
+                    if !self.follower.look(now.clone()) || self.refuses(&before, &now).await {
                         continue;
                     }
-                    again = self.reload(false).await.is_worth_another_try().then_some(false);
+                    false
                 }
-            }
+            };
+            again = self.reload(force).await.is_worth_another_try().then(|| self.again(force));
             retry.reset();
         }
+    }
+
+    /// What the store did not take, as it was meant.
+    fn again(&self, force: bool) -> Again {
+        Again { force, files: self.follower.read().clone() }
+    }
+
+    /// Whether a folder of lists has gone, which nobody reloads for: it is more likely not mounted, or about to be replaced.
+    async fn refuses(&mut self, before: &Outline, now: &Outline) -> bool {
+        if !before.has_main_of(now) {
+            return false;
+        }
+        let gone = self.running.watch_dirs.iter().find(|dir| before.is_within(dir) && !dir.exists());
+        let Some(gone) = gone.map(|dir| dir.display().to_string()) else { return false };
+        tracing::info!(folder = gone, "nothing is read again: a folder of watch lists has gone");
+        self.rejected = true;
+        let reason = "the folder has gone; if that is meant, `claimwatch reload`".to_owned();
+        self.say(DaemonEvent::ConfigRejected { file: gone, line: None, reason }).await;
+        true
     }
 
     /// How the files stand now.
@@ -201,7 +232,7 @@ impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
             tracing::info!(needs_restart = ?outcome.needs_restart, "the configuration was read again");
         }
         self.rejected |= at_fault;
-        lifecycle::tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        lifecycle::tell(&[NotifyState::Ready, NotifyState::Status(&lifecycle::one_line(&status))]);
         outcome
     }
 
@@ -222,7 +253,9 @@ impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
             return Outcome { at_fault: true, needs_restart, report, ..refused(why) };
         }
         let bad_lists = loaded.bad_lists.iter().map(|list| list.name.clone()).collect();
-        let events = rejected(&loaded);
+        let faults = rejected(&loaded);
+        let events = faults.iter().filter(|fault| !self.said.contains(fault)).cloned().collect();
+        self.said = faults;
         let new = NewLists {
             farthest: farthest_due(&loaded.lists),
             lists: loaded.lists,

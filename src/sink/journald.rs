@@ -7,6 +7,7 @@
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::io::AsyncWrite;
@@ -20,6 +21,8 @@ use crate::core::record::Record;
 
 /// Where journald takes entries. Source: systemd's "Native Journal Protocol".
 pub const SOCKET: &str = "/run/systemd/journal/socket";
+/// How long the journal may take for one entry: one that is started anew is back within a second or two.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// What the entries are found by with `journalctl --identifier`.
 const IDENTIFIER: &str = "claimwatch";
 /// Before the key of a record, in capitals, where it is a field.
@@ -46,6 +49,8 @@ pub struct JournalSink<W> {
     instead: LogSink<W>,
     /// Whether the last event went there.
     astray: bool,
+    /// The last event that is out: a batch that failed half-way comes again as a whole.
+    through: u64,
 }
 
 impl<W: AsyncWrite + Unpin + Send> JournalSink<W> {
@@ -56,6 +61,7 @@ impl<W: AsyncWrite + Unpin + Send> JournalSink<W> {
             socket: None,
             instead: LogSink::new(instead, Format::Json),
             astray: false,
+            through: 0,
         }
     }
 
@@ -85,8 +91,14 @@ impl<W: AsyncWrite + Unpin + Send> Sink for JournalSink<W> {
     }
 
     async fn deliver(&mut self, batch: &[Line]) -> Result<(), SinkError> {
-        for line in batch {
-            match self.send(&entry(line)).await {
+        let through = self.through;
+        for line in batch.iter().filter(|line| line.seq > through) {
+            let Ok(sent) = tokio::time::timeout(PATIENCE, self.send(&entry(line))).await else {
+                // Standard error leads to the same journal.
+                let why = format!("the journal has taken nothing for {} s", PATIENCE.as_secs());
+                return Err(SinkError::Failing(io::Error::new(io::ErrorKind::TimedOut, why)));
+            };
+            match sent {
                 Ok(()) => {
                     if std::mem::take(&mut self.astray) {
                         tracing::info!("events go to the journal again");
@@ -99,6 +111,7 @@ impl<W: AsyncWrite + Unpin + Send> Sink for JournalSink<W> {
                     self.instead.deliver(std::slice::from_ref(line)).await?;
                 }
             }
+            self.through = line.seq;
         }
         Ok(())
     }
@@ -257,6 +270,29 @@ mod tests {
         let (sent, ()) = tokio::join!(sink.deliver(&batch), read_all);
         sent.unwrap();
         assert!(sink.instead.into_inner().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_journal_that_hangs_is_told_and_gets_each_event_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let journal = UnixDatagram::bind(&path).unwrap();
+        let mut sink = JournalSink::new(&path, Vec::new());
+        let batch: Vec<Line> = (1..=500).map(|seq| event(seq, "info")).collect();
+        let hangs = sink.deliver(&batch).await.unwrap_err();
+        assert!(
+            matches!(&hangs, SinkError::Failing(why) if why.kind() == io::ErrorKind::TimedOut),
+            "{hangs:?}"
+        );
+        let read_all = async {
+            let mut buffer = vec![0; 65_536];
+            for seq in 1..=500 {
+                let length = journal.recv(&mut buffer).await.unwrap();
+                assert_eq!(read(&buffer[..length])["CLAIMWATCH_SEQ"], seq.to_string());
+            }
+        };
+        let (sent, ()) = tokio::join!(sink.deliver(&batch), read_all);
+        sent.unwrap();
     }
 
     #[tokio::test]

@@ -24,6 +24,17 @@ impl Drop for Wanted {
     }
 }
 
+/// What a copy leaves free, bytes: the store has to be written to while it is made, and after.
+const RESERVE: u64 = 32 << 20;
+
+/// A copy would fill the disk, on which the store itself may be.
+#[derive(Debug, thiserror::Error)]
+#[error("there is not enough room: {} MiB are free where {} MiB are wanted", free >> 20, wanted >> 20)]
+struct NoRoom {
+    free: u64,
+    wanted: u64,
+}
+
 /// Copies the store at `from` into a new file, reads the copy back, and sees it to the disk.
 ///
 /// `VACUUM INTO` on a connection of its own holds a read transaction while it copies: writers go on, and the log grows by
@@ -33,6 +44,13 @@ pub(super) async fn copy(from: &Path, to: &Path) -> Result<u64, StoreError> {
     let Some(name) = to.to_str() else {
         return Err(open::unusable(to, &"a copy's path has to be UTF-8"));
     };
+    let from_bytes = std::fs::metadata(from).map_err(failing)?.len();
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let about = rustix::fs::statvfs(folder).map_err(|cause| failing(cause.into()))?;
+    let free = about.f_bavail.saturating_mul(about.f_frsize);
+    if free < from_bytes.saturating_add(RESERVE) {
+        return Err(StoreError::Failing(Box::new(NoRoom { free, wanted: from_bytes + RESERVE })));
+    }
     // An empty file is taken as it is, mode included.
     OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(to).map_err(failing)?;
     let mut reader = open::reader_options(from).connect().await.map_err(error::in_use)?;

@@ -346,3 +346,25 @@ fn a_read_only_disk_is_refused_as_it_is() {
         assert_eq!(running.stop().code, Some(i32::from(exit::OK)));
     }
 }
+
+#[test]
+fn a_backup_that_would_fill_the_disk_is_not_begun() {
+    let tale = Tale::short();
+    let (sim, house) = tale.begin();
+    house.alter("backup = \"none\"", "backup = \"* * * * * *\"");
+    let Some(disk) = on_small_disk(&house) else {
+        tell(&format_args!("skipped: a file system cannot be mounted here"));
+        return;
+    };
+    let backups = disk.seen().join("backups");
+    fs::create_dir(&backups).unwrap();
+    fs::write(backups.join(".claimwatch-backup.tmp"), vec![7; 1 << 20]).unwrap();
+    let mut running = Running::start(disk.inside(&house.command(&["run"])));
+    running.wait("a refusal", || running.stderr().contains("there is not enough room"));
+    assert_eq!(fs::read_dir(&backups).unwrap().count(), 0, "what a kill left is gone as well");
+    let mut second = 0;
+    assert!(tale.go_on(&sim, &house, &mut running, &mut second));
+    let ended = running.stop();
+    assert!(![STORE_FAILS, SINK_FAILS].iter().any(|said| ended.stderr.contains(said)), "{}", ended.stderr);
+    tale.check(&check_life(&house, &ended.records()));
+}

@@ -72,6 +72,12 @@ fn it_hears_of_the_start_of_life_of_a_reload_and_of_the_stop_in_this_order() {
     daemon.signal("HUP");
     let refused = "STATUS=reloaded, but for lists at fault: emea";
     daemon.wait("the fault", || manager.count(refused) == 1 && manager.count("READY=1") == 3);
+    // A file's name that says something else is no message of its own.
+    house.write("watch.d/x\nSTOPPING=1\n.toml", "nonsense");
+    daemon.signal("HUP");
+    let shown = "STATUS=reloaded, but for lists at fault: emea, x\u{fffd}STOPPING=1\u{fffd}";
+    daemon.wait("the name", || manager.count(shown) == 1);
+    assert_eq!(manager.count("STOPPING=1"), 0);
     let ended = daemon.stop();
     assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
     assert_eq!(manager.count("STOPPING=1"), 1);

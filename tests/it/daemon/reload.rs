@@ -243,3 +243,45 @@ fn a_plan_is_made_without_a_daemon_and_changes_nothing() {
     house.alter("floor = \"100ms\"", "flor = \"100ms\"");
     said(&plan(&house), exit::CONFIG, "", "the configuration is at fault");
 }
+
+#[test]
+fn a_folder_that_goes_takes_no_orders_with_it_unless_somebody_says_so() {
+    let sim = world(2);
+    let house = House::with(sim.address, "[watch]\nfollow = true\n");
+    house.list("emea", &list(&[1, 2], &[]));
+    let mut daemon = house.up();
+    fs::rename(house.path("watch.d"), house.path("away")).unwrap();
+    let records = daemon.until_events(&["config.rejected"]);
+    assert!(only(&records, "config.rejected")["file"].as_str().unwrap().ends_with("watch.d"));
+    fs::rename(house.path("away"), house.path("watch.d")).unwrap();
+    daemon.until("it is mended", |records| of(records, "config.applied").len() == 2);
+    assert!(of(&daemon.records(), "order.untracked").is_empty());
+    fs::rename(house.path("watch.d"), house.path("away")).unwrap();
+    daemon.until("it is gone again", |records| of(records, "config.rejected").len() == 2);
+    assert_eq!(reload(&house, &[]).code, Some(i32::from(exit::OK)), "that is meant");
+    daemon.until("nothing is watched", |records| of(records, "order.untracked").len() == 2);
+    daemon.stop();
+    check(&house.events());
+}
+
+#[test]
+fn a_fault_is_told_once_however_often_the_lists_are_read() {
+    let sim = world(3);
+    let house = House::at(sim.address);
+    house.list("us", &list(&[1], &[]));
+    let mut daemon = house.up();
+    house.list("emea", "account = \"sim\"\n[[number]]\nid = \"nonsense\"\n");
+    for n in [2, 3] {
+        house.list("us", &list(&[1, n], &[]));
+        assert_eq!(reload(&house, &[]).code, Some(i32::from(exit::CONFIG)));
+    }
+    let told =
+        daemon.until("the last one", |records| about(records, &number_id(3)).contains(&"number.in_progress"));
+    assert_eq!(of(&told, "config.rejected").len(), 1);
+    // Another fault of the same list is told.
+    house.list("emea", "account = \"sim\"\n[[number]]\nname = \"nonsense\"\n");
+    assert_eq!(reload(&house, &[]).code, Some(i32::from(exit::CONFIG)));
+    daemon.until("the other fault", |records| of(records, "config.rejected").len() == 2);
+    daemon.stop();
+    check(&house.events());
+}
