@@ -206,6 +206,15 @@ mod tests {
         line(seq, &json)
     }
 
+    /// Five hundred entries come, each once and in order.
+    async fn read_all(journal: &UnixDatagram) {
+        let mut buffer = vec![0; 65_536];
+        for seq in 1..=500 {
+            let length = journal.recv(&mut buffer).await.unwrap();
+            assert_eq!(read(&buffer[..length])["CLAIMWATCH_SEQ"], seq.to_string());
+        }
+    }
+
     #[test]
     fn every_key_is_a_field() {
         let fields = read(&entry(&event(7, "error")));
@@ -260,14 +269,7 @@ mod tests {
         let journal = UnixDatagram::bind(&path).unwrap();
         let batch: Vec<Line> = (1..=500).map(|seq| event(seq, "info")).collect();
         let mut sink = JournalSink::new(&path, Vec::new());
-        let read_all = async {
-            let mut buffer = vec![0; 65_536];
-            for seq in 1..=500 {
-                let length = journal.recv(&mut buffer).await.unwrap();
-                assert_eq!(read(&buffer[..length])["CLAIMWATCH_SEQ"], seq.to_string());
-            }
-        };
-        let (sent, ()) = tokio::join!(sink.deliver(&batch), read_all);
+        let (sent, ()) = tokio::join!(sink.deliver(&batch), read_all(&journal));
         sent.unwrap();
         assert!(sink.instead.into_inner().is_empty());
     }
@@ -284,14 +286,7 @@ mod tests {
             matches!(&hangs, SinkError::Failing(why) if why.kind() == io::ErrorKind::TimedOut),
             "{hangs:?}"
         );
-        let read_all = async {
-            let mut buffer = vec![0; 65_536];
-            for seq in 1..=500 {
-                let length = journal.recv(&mut buffer).await.unwrap();
-                assert_eq!(read(&buffer[..length])["CLAIMWATCH_SEQ"], seq.to_string());
-            }
-        };
-        let (sent, ()) = tokio::join!(sink.deliver(&batch), read_all);
+        let (sent, ()) = tokio::join!(sink.deliver(&batch), read_all(&journal));
         sent.unwrap();
     }
 

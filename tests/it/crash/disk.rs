@@ -14,6 +14,7 @@ use super::shim::{Fault, How, Tally};
 use super::tale::Tale;
 use super::wreck::{check_life, check_wreck};
 use super::{asked_for, tell};
+use crate::daemon::alter_store;
 use crate::support::house::{House, list};
 use crate::support::process::{Running, ended};
 use crate::support::records::{about, of};
@@ -367,4 +368,21 @@ fn a_backup_that_would_fill_the_disk_is_not_begun() {
     let ended = running.stop();
     assert!(![STORE_FAILS, SINK_FAILS].iter().any(|said| ended.stderr.contains(said)), "{}", ended.stderr);
     tale.check(&check_life(&house, &ended.records()));
+}
+
+#[test]
+fn what_there_is_of_a_backup_that_fails_goes_at_once() {
+    let tale = Tale::short();
+    let (_sim, house) = tale.begin();
+    house.alter("backup = \"none\"", "backup = \"0 0 4 29 2 *\"");
+    assert_eq!(house.up().stop().code, Some(i32::from(exit::OK)));
+    // It was due long ago, and is made up for at the start.
+    alter_store(&house.path("claimwatch.db"), "UPDATE runs SET at = 0 WHERE chore = ?1", Some("backup"));
+    let tally = Tally::at(house.path("tally"));
+    let fault = Fault { on: Some(".claimwatch-backup.tmp"), ..Fault::at(3, How::NoSpace) };
+    let running = Running::start(tally.around(house.command(&["run"]), &fault));
+    running.wait("a failure", || running.stderr().contains("the store could not be backed up"));
+    assert!(tally.hit().is_some(), "{}", running.stderr());
+    assert_eq!(fs::read_dir(house.path("backups")).unwrap().count(), 0);
+    assert_eq!(running.stop().code, Some(i32::from(exit::OK)));
 }

@@ -26,7 +26,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 /// Changes a store behind the back of claimwatch, which is not running.
-fn alter_store(path: &Path, statement: &'static str, parameter: Option<&str>) {
+pub(crate) fn alter_store(path: &Path, statement: &'static str, parameter: Option<&str>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut store = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
