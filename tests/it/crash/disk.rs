@@ -114,6 +114,29 @@ fn a_reload_that_a_full_disk_does_not_take_is_tried_again_once_there_is_room() {
     assert_eq!(of(&records, "config.applied").len(), 2, "said once");
 }
 
+#[test]
+fn a_removal_that_was_meant_is_not_another_one_when_it_is_tried_again() {
+    let tale = Tale::short();
+    let (_sim, house) = tale.begin();
+    let all: Vec<u32> = (1..=12).collect();
+    house.list("emea", &list(&all, &[]));
+    let tally = Tally::at(house.path("tally"));
+    let fault = while_there(&house, How::NoSpace, Some("claimwatch.db"), 1);
+    let mut running = Running::start(tally.around(house.command(&["run"]), &fault));
+    running.until_events(&["daemon.started"]);
+    begin_trouble(&house);
+    house.list("emea", &list(&all[..5], &[]));
+    let told = ended(house.command(&["reload", "--force"]));
+    assert_eq!(told.code, Some(i32::from(exit::FAILURE)), "{}", told.stderr);
+    // Meanwhile the list is lost, and then there is room.
+    house.list("emea", "account = \"sim\"\n");
+    end_trouble(&house);
+    running.until_events(&["config.rejected"]);
+    let ended = running.stop();
+    assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
+    assert!(of(&check_life(&house, &ended.records()), "order.untracked").is_empty());
+}
+
 /// Files fail from the `n`-th call on, until the daemon has said so or has ended; then they work. False: it came to the
 /// end of the tale first.
 fn fails_from(n: u64, how: How) -> bool {
