@@ -253,9 +253,8 @@ impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
             return Outcome { at_fault: true, needs_restart, report, ..refused(why) };
         }
         let bad_lists = loaded.bad_lists.iter().map(|list| list.name.clone()).collect();
-        let faults = rejected(&loaded);
-        let events = faults.iter().filter(|fault| !self.said.contains(fault)).cloned().collect();
-        self.said = faults;
+        let events = rejected(&loaded);
+        let before = std::mem::replace(&mut self.said, events.clone());
         let new = NewLists {
             farthest: farthest_due(&loaded.lists),
             lists: loaded.lists,
@@ -263,6 +262,7 @@ impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
             accounts: Arc::new(self.running.accounts.clone()),
             accept_removal: force,
             rejected: events,
+            rejected_before: before,
         };
         let outcome = match self.relist(new).await {
             Some(Relisted::Yes(lists)) => Outcome { lists, ..Outcome::default() },

@@ -32,8 +32,10 @@ pub(in crate::daemon) struct NewLists {
     pub(in crate::daemon) accept_removal: bool,
     /// A stored due time is believed up to this far ahead.
     pub(in crate::daemon) farthest: Duration,
-    /// What there is to say of lists at fault.
+    /// What there is to say of lists at fault,
     pub(in crate::daemon) rejected: Vec<DaemonEvent>,
+    /// and what was said of them last.
+    pub(in crate::daemon) rejected_before: Vec<DaemonEvent>,
 }
 
 /// What became of [`NewLists`].
@@ -55,6 +57,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         match self.journal.write(Vec::new(), now.tick).await? {
             Written::Yes { .. } => {}
             Written::NotNow { .. } => {
+                self.tell_faults(&new, false, now);
                 return Ok(Relisted::NotNow("the store does not take writes now".to_owned()));
             }
         }
@@ -62,6 +65,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             Applier { store: &*self.store, accounts: &new.accounts, style: self.style, now: now.wall };
         let mut applied = Applied::default();
         let ended = applier.apply_to_orders(&new.lists, &new.bad, new.accept_removal, &mut applied).await;
+        let changes = applied.last.event.is_some();
         self.journal.conclude(applied.last, now);
         self.farthest = self.farthest.max(new.farthest);
         self.changed.extend(applied.touched);
@@ -75,12 +79,19 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             Err(ListsError::Store(StoreError::Failing(cause))) => Relisted::NotNow(cause.to_string()),
             Err(ListsError::Store(error @ StoreError::Unusable { .. })) => return Err(error),
         };
-        for event in &new.rejected {
-            self.journal.daemon(event, now);
-        }
+        self.tell_faults(&new, changes, now);
         self.try_credentials(now);
         self.write(Vec::new(), now).await?;
         Ok(told)
+    }
+
+    /// Says what is at fault, unless it was said last and nothing was since: the last word tells how it stands.
+    fn tell_faults(&mut self, new: &NewLists, changes: bool, now: Now) {
+        if changes || new.rejected != new.rejected_before {
+            for event in &new.rejected {
+                self.journal.daemon(event, now);
+            }
+        }
     }
 
     /// Gives orders that the lists changed the places that they have now.

@@ -103,11 +103,14 @@ fn a_reload_that_a_full_disk_does_not_take_is_tried_again_once_there_is_room() {
     running.until_events(&["daemon.started", "number.in_progress"]);
     begin_trouble(&house);
     house.list("emea", &list(&[1], &[1]));
+    house.list("us", "nonsense");
     let told = ended(house.command(&["reload"]));
     assert_eq!(told.code, Some(i32::from(exit::FAILURE)), "{}", told.stderr);
     assert!(told.stderr.contains("it is tried again every 10 s"), "{}", told.stderr);
     end_trouble(&house);
     running.until("what it added", |records| !about(records, &order_id(1)).is_empty());
+    // The list at fault was not told before there was room.
+    running.until_events(&["config.rejected"]);
     let ended = running.stop();
     assert_eq!(ended.code, Some(i32::from(exit::OK)), "{}", ended.stderr);
     let records = check_life(&house, &ended.records());

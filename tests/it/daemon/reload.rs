@@ -265,23 +265,28 @@ fn a_folder_that_goes_takes_no_orders_with_it_unless_somebody_says_so() {
 }
 
 #[test]
-fn a_fault_is_told_once_however_often_the_lists_are_read() {
+fn a_fault_is_told_once_and_again_after_each_change_so_that_the_last_word_holds() {
     let sim = world(3);
     let house = House::at(sim.address);
     house.list("us", &list(&[1], &[]));
     let mut daemon = house.up();
-    house.list("emea", "account = \"sim\"\n[[number]]\nid = \"nonsense\"\n");
-    for n in [2, 3] {
-        house.list("us", &list(&[1, n], &[]));
-        assert_eq!(reload(&house, &[]).code, Some(i32::from(exit::CONFIG)));
-    }
-    let told =
-        daemon.until("the last one", |records| about(records, &number_id(3)).contains(&"number.in_progress"));
-    assert_eq!(of(&told, "config.rejected").len(), 1);
+    let fault = |text: &str| house.list("emea", &format!("account = \"sim\"\n[[number]]\n{text}\n"));
+    let reloaded = || assert_eq!(reload(&house, &[]).code, Some(i32::from(exit::CONFIG)));
+    fault("id = \"nonsense\"");
+    reloaded();
+    reloaded();
+    house.list("us", &list(&[1, 2], &[]));
+    reloaded();
     // Another fault of the same list is told.
-    house.list("emea", "account = \"sim\"\n[[number]]\nname = \"nonsense\"\n");
-    assert_eq!(reload(&house, &[]).code, Some(i32::from(exit::CONFIG)));
-    daemon.until("the other fault", |records| of(records, "config.rejected").len() == 2);
-    daemon.stop();
+    fault("name = \"nonsense\"");
+    reloaded();
+    daemon.until("the last fault", |records| of(records, "config.rejected").len() == 3);
+    house.list("emea", &list(&[3], &[]));
+    assert_eq!(reload(&house, &[]).code, Some(i32::from(exit::OK)));
+    daemon.until("it is mended", |records| of(records, "config.applied").len() == 3);
+    let records = daemon.stop().records();
+    let words: Vec<&str> = names(&records).into_iter().filter(|name| name.starts_with("config.")).collect();
+    let (yes, no) = ("config.applied", "config.rejected");
+    assert_eq!(words, [yes, no, yes, no, no, yes]);
     check(&house.events());
 }

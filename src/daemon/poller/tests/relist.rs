@@ -24,6 +24,7 @@ impl House {
             accept_removal: false,
             farthest: Duration::from_hours(25),
             rejected: Vec::new(),
+            rejected_before: Vec::new(),
         }
     }
 }
