@@ -122,7 +122,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         let once = self.once.is_some();
         let soon = now.wall.plus(cadence::FRESH);
         self.wakes.set(who, order.looked.wake_at.filter(|wake| !once || *wake <= soon));
-        self.pulse.note_window(who, order.looked.ahead.is_some());
+        self.pulse.note(who, Some(&order.looked));
         let answered = matches!(observation, Observation::Seen(_) | Observation::Missing { .. });
         if answered && inquiry::is_wanted(order, now.wall) {
             self.inquiries.extend(Inquiry::begin(order).map(|inquiry| (who, inquiry)));

@@ -214,7 +214,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             member.dispatcher.place(order.stream, &mut looked, By::Either, now);
         }
         self.wakes.set(order.stream, looked.wake_at.filter(|wake| !once || *wake <= now));
-        self.pulse.note_window(order.stream, looked.ahead.is_some());
+        self.pulse.note(order.stream, Some(&looked));
     }
 
     /// The clock that it goes by.

@@ -12,6 +12,8 @@ use super::Poller;
 use crate::clock::Clock;
 use crate::core::message::span;
 use crate::core::order::Stream;
+use crate::core::schedule::Lane;
+use crate::core::state::Looked;
 use crate::core::time::{Now, Tick};
 use crate::daemon::lifecycle;
 use crate::daemon::observe::{ScopeView, Trouble};
@@ -28,21 +30,27 @@ pub(super) struct Pulse {
     due: Tick,
     /// Orders with an open window.
     windows: BTreeSet<Stream>,
+    /// Orders whose outcome is to come, and for which nothing runs out.
+    pending: BTreeSet<Stream>,
 }
 
 impl Pulse {
     /// As often as the service manager wants to hear, with a sign to spare.
     pub(super) fn new() -> Self {
         let every = lifecycle::watchdog().map_or(EVERY, |within| (within / 2).min(EVERY));
-        Self { every, due: Tick::ZERO, windows: BTreeSet::new() }
+        Self { every, due: Tick::ZERO, windows: BTreeSet::new(), pending: BTreeSet::new() }
     }
 
-    /// An order has an open window, or has none.
-    pub(super) fn note_window(&mut self, who: Stream, open: bool) {
-        if open {
-            self.windows.insert(who);
-        } else {
-            self.windows.remove(&who);
+    /// How an order is looked at; `None`: it is not watched any more.
+    pub(super) fn note(&mut self, who: Stream, looked: Option<&Looked>) {
+        let windows = looked.is_some_and(|looked| looked.ahead.is_some());
+        let pending = looked.is_some_and(|looked| looked.due_at.is_some() && looked.lane == Lane::Pending);
+        for (orders, is_one) in [(&mut self.windows, windows), (&mut self.pending, pending)] {
+            if is_one {
+                orders.insert(who);
+            } else {
+                orders.remove(&who);
+            }
         }
     }
 
@@ -77,6 +85,9 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     fn status(&mut self, now: Now) -> String {
         let orders = self.fleet.orders();
         let mut text = format!("{orders} order{}", if orders == 1 { "" } else { "s" });
+        if !self.pulse.pending.is_empty() {
+            let _infallible = write!(text, ", {} pending", self.pulse.pending.len());
+        }
         match self.pulse.windows.len() {
             0 => {}
             1 => text.push_str(", 1 retry window open"),

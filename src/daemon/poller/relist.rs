@@ -119,7 +119,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                     self.settle(&order, self.farthest, now.wall);
                 } else {
                     self.wakes.set(who, None);
-                    self.pulse.note_window(who, false);
+                    self.pulse.note(who, None);
                     self.fleet.leave(who);
                 }
             }

@@ -94,7 +94,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             };
             if self.once.is_none() {
                 self.wakes.set(who, step.order.looked.wake_at);
-                self.pulse.note_window(who, step.order.looked.ahead.is_some());
+                self.pulse.note(who, Some(&step.order.looked));
                 self.place_anew(&order, &mut step.order, now.wall);
             }
             if let Some(flying) = self.flying.get_mut(&who) {

@@ -51,13 +51,13 @@ fn it_hears_of_the_start_of_life_of_a_reload_and_of_the_stop_in_this_order() {
     let house = House::at(sim.address);
     house.list("emea", &list(&[1], &[]));
     let (manager, daemon) = run(&house, 200_000);
-    daemon.wait("signs of life", || manager.count("STATUS=1 order") >= 3);
+    daemon.wait("signs of life", || manager.count("STATUS=1 order, 1 pending") >= 3);
     let told = manager.told();
     let first = |what: &str| told.iter().position(|message| message.contains(what)).unwrap();
     // The lists were new: that work goes on is said before it is up, so that the start is not taken for a hang.
     assert!(first("WATCHDOG=1\nEXTEND_TIMEOUT_USEC=") < first("READY=1"), "{told:?}");
-    assert!(first("READY=1") < first("STATUS=1 order"), "{told:?}");
-    let sign = &told[first("STATUS=1 order")];
+    assert!(first("READY=1") < first("STATUS=1 order, 1 pending"), "{told:?}");
+    let sign = &told[first("STATUS=1 order, 1 pending")];
     assert!(sign.contains("WATCHDOG=1"), "what says how it is is a sign: {sign}");
     sim.move_to(1);
     daemon.wait("the window", || {
