@@ -1,4 +1,4 @@
-//! Asking the running daemon over its control socket.
+//! Asking the running daemon over its control socket, and its store where none runs.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -9,19 +9,23 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::UnixStream;
 
 use crate::config::Config;
+use crate::exit;
+use crate::store::StoreError;
+use crate::store::sqlite::Peek;
 
 /// Where the shipped unit has it.
 const OF_THE_SERVICE: &str = "/run/claimwatch/control.sock";
 /// The configuration that the shipped unit runs with.
 const CONFIG_OF_THE_SERVICE: &str = "/etc/claimwatch/claimwatch.toml";
 /// How long an answer may take,
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// and one to what may take long: to reload lists of many orders.
-const PATIENCE_LONG: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE_LONG: Duration = Duration::from_mins(1);
 /// An answer is no longer: ten thousand scopes with the longest names make twenty megabytes.
 const ANSWER_MAX: usize = 32 << 20;
 
@@ -75,6 +79,48 @@ async fn posted(config: &Config, path: &str, patience: Duration) -> Result<(Stat
 /// Asks to be told something. Gives the answer's status and body.
 pub(super) async fn get(config: &Config, path: &str) -> Result<(StatusCode, Bytes), NoAnswer> {
     exchange(config, Method::GET, path, PATIENCE).await
+}
+
+/// Why there is nothing to show: the exit code, and a sentence.
+pub(super) type Refused = (u8, String);
+
+/// What the daemon says; `None`: there is none.
+pub(super) async fn asked<T: DeserializeOwned>(
+    config: &Config,
+    path: &str,
+    patience: Duration,
+) -> Result<Option<T>, Refused> {
+    let (status, body) = match exchange(config, Method::GET, path, patience).await {
+        Ok(answered) => answered,
+        Err(NoAnswer::Nobody { .. }) => return Ok(None),
+        Err(refused @ NoAnswer::NotAllowed { .. }) => return Err((exit::UNAVAILABLE, refused.to_string())),
+    };
+    if !status.is_success() {
+        let told = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+        let why =
+            told["error"].as_str().map_or_else(|| format!("the daemon answered {status}"), str::to_owned);
+        return Err((exit::FAILURE, why));
+    }
+    let answer = serde_json::from_slice(&body);
+    answer
+        .map(Some)
+        .map_err(|cause| (exit::FAILURE, format!("the daemon's answer is not understood: {cause}")))
+}
+
+/// Opens the store where no daemon answers.
+pub(super) async fn peek(config: &Config) -> Result<Peek, Refused> {
+    let opened = Peek::open(&config.store).await;
+    opened.map_err(|error| {
+        let why = format!(
+            "no daemon answers, and {error}; while none runs, root and the daemon's user may read it"
+        );
+        (exit::STORE, why)
+    })
+}
+
+/// What is said of a store that cannot be read.
+pub(super) fn of_store(error: &StoreError) -> Refused {
+    (exit::STORE, error.to_string())
 }
 
 async fn exchange(

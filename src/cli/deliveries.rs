@@ -5,19 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::control::NoAnswer;
+use super::control::{PATIENCE, Refused, asked, of_store, peek};
 use super::requeue::encoded;
-use super::{ConfigArg, complain, control, load, say};
+use super::{ConfigArg, complain, load, say};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::daemon::outbox::{PAGE_MOST, Page, Sinks};
 use crate::exit;
-use crate::store::StoreError;
 use crate::store::outbox::{DeliveryStatus, SinkStatus, Stands};
-use crate::store::sqlite::Peek;
 
 /// Columns of a sink's name; of one that is longer, the table is wider.
 const NAME_WIDTH: usize = 20;
@@ -49,9 +45,6 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 }
-
-/// Why there is nothing to show: the exit code, and a sentence.
-pub(super) type Refused = (u8, String);
 
 pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
     let loaded = load(&args.config, environment, clock);
@@ -87,42 +80,8 @@ fn told<T: Serialize>(
     serde_json::to_string(&answer).map_err(|cause| (exit::FAILURE, cause.to_string()))
 }
 
-/// What the daemon says; `None`: there is none.
-pub(super) async fn asked<T: DeserializeOwned>(config: &Config, path: &str) -> Result<Option<T>, Refused> {
-    let (status, body) = match control::get(config, path).await {
-        Ok(answered) => answered,
-        Err(NoAnswer::Nobody { .. }) => return Ok(None),
-        Err(refused @ NoAnswer::NotAllowed { .. }) => return Err((exit::UNAVAILABLE, refused.to_string())),
-    };
-    if !status.is_success() {
-        let told = serde_json::from_slice::<Value>(&body).unwrap_or_default();
-        let why =
-            told["error"].as_str().map_or_else(|| format!("the daemon answered {status}"), str::to_owned);
-        return Err((exit::FAILURE, why));
-    }
-    let answer = serde_json::from_slice(&body);
-    answer
-        .map(Some)
-        .map_err(|cause| (exit::FAILURE, format!("the daemon's answer is not understood: {cause}")))
-}
-
-/// Opens the store where no daemon answers.
-pub(super) async fn peek(config: &Config) -> Result<Peek, Refused> {
-    let opened = Peek::open(&config.store).await;
-    opened.map_err(|error| {
-        let why = format!(
-            "no daemon answers, and {error}; while none runs, root and the daemon's user may read it"
-        );
-        (exit::STORE, why)
-    })
-}
-
-pub(super) fn of_store(error: &StoreError) -> Refused {
-    (exit::STORE, error.to_string())
-}
-
 async fn sinks(config: &Config) -> Result<Sinks, Refused> {
-    if let Some(sinks) = asked(config, "/api/v1/sinks").await? {
+    if let Some(sinks) = asked(config, "/api/v1/sinks", PATIENCE).await? {
         return Ok(sinks);
     }
     let store = peek(config).await?;
@@ -133,7 +92,7 @@ async fn page(config: &Config, sink: &str, args: &Args) -> Result<Page, Refused>
     let Args { state, after, limit, .. } = args;
     let path =
         format!("/api/v1/sinks/{}/deliveries?state={state}&after={after}&limit={limit}", encoded(sink));
-    if let Some(page) = asked(config, &path).await? {
+    if let Some(page) = asked(config, &path, PATIENCE).await? {
         return Ok(page);
     }
     let store = peek(config).await?;

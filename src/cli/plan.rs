@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::deliveries::{Refused, asked, of_store, peek};
+use super::control::{PATIENCE_LONG, Refused, asked, of_store, peek};
 use super::{ConfigArg, changes, complain, load, say};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Loaded;
@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
 async fn outcome(loaded: &Loaded, clock: SystemClock) -> Result<Outcome, Refused> {
     let now = clock.now().wall;
     if let Some(config) = &loaded.config {
-        if let Some(outcome) = asked(config, "/api/v1/plan").await? {
+        if let Some(outcome) = asked(config, "/api/v1/plan", PATIENCE_LONG).await? {
             return Ok(outcome);
         }
         if config.store.exists() {
