@@ -15,7 +15,7 @@ use super::main_file::{self, Main};
 use super::problem::{Fault, Notes, Problems};
 use super::section::{Placed, Section};
 use super::text::{BUILT_IN, Span, TextId};
-use super::{CONF_D, Config, Outline, WatchList, environment, events, files, schema, shape, unserved};
+use super::{CONF_D, Config, Outline, WatchList, environment, events, files, schema, shape};
 use crate::core::time::Timestamp;
 
 /// The lowest layer.
@@ -156,7 +156,6 @@ fn check_layer(table: &DeTable<'_>, whole: Span, path: &Path, notes: &mut Notes)
     shape::check(table, 0, schema::MAIN, notes);
     let root = Section::root(table, 0, whole);
     main_file::read(root, path, false, notes);
-    unserved::warn(root, notes);
 }
 
 fn account_names(layers: &[Layer<'_>]) -> Vec<String> {

@@ -88,6 +88,8 @@ fn http(section: &Section<'_>, whole: bool, notes: &mut Notes) -> Option<Http> {
         })
     });
     let allow_remote = section.flag("allow_remote").is_some_and(|flag| flag.value);
+    let hosts = section.read_all("hosts", notes, host).unwrap_or_default();
+    let hosts = hosts.into_iter().map(|host| host.value).collect();
     if whole && !section.has("listen") {
         notes.error(section.at(), Fault::new("[http] has no listen").help("add listen = \"127.0.0.1:9185\""));
     }
@@ -97,7 +99,17 @@ fn http(section: &Section<'_>, whole: bool, notes: &mut Notes) -> Option<Http> {
             .help("it needs no password to read: listen on 127.0.0.1, or set allow_remote = true");
         notes.error(listen.span, fault);
     }
-    Some(Http { listen: listen.value, allow_remote })
+    Some(Http { listen: listen.value, allow_remote, hosts })
+}
+
+/// A name as a browser asks for it.
+fn host(text: &str) -> Result<String, Fault> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    if text.is_empty() || text.len() > 253 || !text.chars().all(fits) {
+        let fault = Fault::new(format!("{text:?} is no name of a host"));
+        return Err(fault.help("without a port, as in \"claimwatch.example.com\""));
+    }
+    Ok(text.to_owned())
 }
 
 fn schedules(root: Section<'_>, folder: &Path, notes: &mut Notes) -> Schedules {

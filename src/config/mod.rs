@@ -20,7 +20,6 @@ mod schema;
 mod section;
 mod shape;
 mod text;
-mod unserved;
 mod value;
 
 use std::collections::BTreeMap;
@@ -218,6 +217,8 @@ pub struct Http {
     pub listen: std::net::SocketAddr,
     /// Whether an address that is not loopback is meant.
     pub allow_remote: bool,
+    /// Names by which it may be asked for, beside addresses and `localhost`.
+    pub hosts: Vec<String>,
 }
 
 /// When housekeeping wakes: six-field cron expressions, UTC. `None` is never.

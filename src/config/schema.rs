@@ -64,7 +64,7 @@ pub(super) const MAIN: &[Key] = &[
             ("webhook", Tables(WEBHOOK)),
         ]),
     ),
-    ("http", Table(&[("listen", Text), ("allow_remote", Flag)])),
+    ("http", Table(&[("listen", Text), ("allow_remote", Flag), ("hosts", Texts)])),
     ("schedules", Table(&[("heartbeat", Text), ("prune", Text), ("backup", Text), ("digest", Text)])),
     ("prune", Table(&[("keep", Text)])),
     ("backup", Table(&[("dir", Text), ("keep", Integer)])),

@@ -41,6 +41,7 @@ pub const NAMES: &[&str] = &[
     "sink.disabled",
     "sink.failing",
     "sink.recovered",
+    "window.acknowledged",
     "window.closed",
     "window.closing",
     "window.opened",
@@ -105,6 +106,13 @@ pub enum OrderEvent {
         last: bool,
         /// When the warning was due.
         due_at: Timestamp,
+    },
+    /// A person said that an open window is known of: its remaining marks are not warned at.
+    WindowAcknowledged {
+        /// The number.
+        number: String,
+        /// The window.
+        window: WindowFacts,
     },
     /// A retry window is over without a rescue.
     WindowClosed {
@@ -301,6 +309,7 @@ impl OrderEvent {
                 NumberStatus::Released => "number.released",
             },
             Self::WindowOpened { .. } => "window.opened",
+            Self::WindowAcknowledged { .. } => "window.acknowledged",
             Self::WindowClosing { .. } => "window.closing",
             Self::WindowClosed { .. } => "window.closed",
             Self::WindowResolved { .. } => "window.resolved",
@@ -317,7 +326,10 @@ impl OrderEvent {
     /// How loud it is.
     pub fn level(&self) -> Level {
         match self {
-            Self::Tracked | Self::WindowResolved { .. } | Self::StatusChanged { .. } => Level::Info,
+            Self::Tracked
+            | Self::WindowAcknowledged { .. }
+            | Self::WindowResolved { .. }
+            | Self::StatusChanged { .. } => Level::Info,
             Self::Untracked { window_open } => warn_if(*window_open),
             Self::Number(change) => match change.to {
                 NumberStatus::InProgress | NumberStatus::Claimed => Level::Info,

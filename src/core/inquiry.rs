@@ -188,7 +188,10 @@ impl Inquiry {
                 self.failed(outage.to_string(), None)
             }
             Answer::Observed(
-                Observation::Throttled { .. } | Observation::Elsewhere(_) | Observation::Elapsed,
+                Observation::Throttled { .. }
+                | Observation::Elsewhere(_)
+                | Observation::Elapsed
+                | Observation::Acknowledged,
             ) => self.failed("the quota is used up".to_owned(), None),
         }
     }
@@ -522,6 +525,7 @@ mod tests {
             earliest: minute(1440),
             latest: minute(1450),
             warned: None,
+            acknowledged_at: None,
         };
         let status = Status::Failed { since: minute(10), cause: None, reason: None };
         let number = Number { status, window: WindowState::Open(window), ..Number::default() };

@@ -19,7 +19,8 @@ pub fn apply(order: &Order, observation: &Observation, asked_at: Option<Timestam
         | Observation::Unavailable { .. }
         | Observation::Denied { .. }
         | Observation::Elsewhere(_)
-        | Observation::Elapsed => {}
+        | Observation::Elapsed
+        | Observation::Acknowledged => {}
     }
     let mut made = step(&counted, observation, now);
     let after = &mut made.order;
@@ -44,7 +45,8 @@ pub fn apply(order: &Order, observation: &Observation, asked_at: Option<Timestam
         Observation::Throttled { .. }
         | Observation::Denied { reach: Reach::Scope, .. }
         | Observation::Elsewhere(Elsewhere::Searching)
-        | Observation::Elapsed => {}
+        | Observation::Elapsed
+        | Observation::Acknowledged => {}
     }
     after.looked.wake_at = cadence::next_wake(after, now);
     after.looked.lane = cadence::lane(after, now);
@@ -72,7 +74,8 @@ fn dropped(
         | Observation::Unavailable { .. }
         | Observation::Denied { .. }
         | Observation::Malformed { .. }
-        | Observation::Elapsed => return None,
+        | Observation::Elapsed
+        | Observation::Acknowledged => return None,
     }
     // An answer that was applied after now is one from before the clock stepped back, and says nothing of the order.
     let applied = order.looked.answered_at.filter(|at| *at <= now)?;
@@ -104,6 +107,7 @@ fn shows_it_not_failed(observation: &Observation) -> bool {
         | Observation::Denied { .. }
         | Observation::Malformed { .. }
         | Observation::Elsewhere(_)
-        | Observation::Elapsed => false,
+        | Observation::Elapsed
+        | Observation::Acknowledged => false,
     }
 }

@@ -25,6 +25,9 @@ pub fn of_order(order: &Order, event: &OrderEvent, record: &Record) -> String {
         OrderEvent::WindowOpened { window, .. } => {
             format!("{who} must be claimed again: {}", of_window(window))
         }
+        OrderEvent::WindowAcknowledged { window, .. } => {
+            format!("the retry window of {who} is known of: no more warnings before {}", window.latest)
+        }
         OrderEvent::WindowClosing { window, .. } => of_closing(order, &who, window, record),
         OrderEvent::WindowClosed { end: WindowEnd::Unconfirmed { due_at }, .. } => {
             format!(

@@ -23,6 +23,7 @@ pub(crate) mod random;
 pub mod record;
 pub mod schedule;
 pub mod scope;
+pub mod standing;
 pub mod state;
 pub mod step;
 pub mod suspicion;

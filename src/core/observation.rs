@@ -53,6 +53,8 @@ pub enum Observation {
     /// Nothing was looked at, but a time that matters has come.
     #[default]
     Elapsed,
+    /// Nothing was looked at: a person says that the open windows are known of, and need no more warnings.
+    Acknowledged,
 }
 
 impl Observation {
@@ -68,7 +70,8 @@ impl Observation {
             | Self::Elsewhere(_)
             | Self::Denied { reach: Reach::Order, .. }
             | Self::Malformed { .. }
-            | Self::Elapsed => false,
+            | Self::Elapsed
+            | Self::Acknowledged => false,
         }
     }
 }

@@ -85,6 +85,9 @@ pub struct Window {
     pub latest: Timestamp,
     /// The smallest mark that was warned at.
     pub warned: Option<Duration>,
+    /// When a person said that it is known of: no mark is warned at since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_at: Option<Timestamp>,
 }
 
 /// Why a window's earliest end is what it is.
@@ -157,6 +160,7 @@ impl Window {
             earliest,
             latest: now.plus(terms.length),
             warned: None,
+            acknowledged_at: None,
         }
     }
 
@@ -171,6 +175,7 @@ impl Window {
             earliest: now,
             latest: now.plus(terms.length),
             warned: None,
+            acknowledged_at: None,
         }
     }
 
@@ -178,6 +183,13 @@ impl Window {
     pub fn failed_again(&mut self, now: Timestamp) {
         self.failed_at = self.failed_at.max(now);
         self.latest = self.failed_at.plus(self.length);
+    }
+
+    /// Its marks are not warned at any more. False: that was said before.
+    pub(super) fn acknowledge(&mut self, now: Timestamp) -> bool {
+        let new = self.acknowledged_at.is_none();
+        self.acknowledged_at.get_or_insert(now);
+        new
     }
 
     /// No end lies further ahead than a failure right now would put it: else the clock that it was counted by was ahead.
@@ -200,7 +212,8 @@ impl Window {
     /// The marks that were not warned at, past ones included.
     pub(super) fn marks_ahead(&self, terms: &WindowTerms) -> impl Iterator<Item = Duration> {
         let warned = self.warned.unwrap_or(Duration::MAX);
-        terms.warn_before.iter().copied().filter(move |mark| *mark < warned)
+        let silent = self.acknowledged_at.is_some();
+        terms.warn_before.iter().copied().filter(move |mark| !silent && *mark < warned)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::Report;
+use super::observe::looks::Looks;
 use super::observe::{self, LaneView, LanesView, ListView, Overview, ScopeView};
 use crate::config::{Account, Config};
 use crate::core::dispatch::Dispatcher;
@@ -30,6 +31,8 @@ pub(super) struct Member {
     pub(super) accounts: Vec<Arc<Account>>,
     /// How long a page of its list may take.
     timeout: Duration,
+    /// What was counted of its calls.
+    pub(super) looks: Looks,
 }
 
 impl Member {
@@ -90,6 +93,7 @@ impl Member {
                 reading: dispatcher.is_sweeping(),
             },
             lanes: LanesView { urgent, pending, verify },
+            looks: self.looks.clone(),
         }
     }
 
@@ -150,7 +154,8 @@ impl Fleet {
                         dispatcher.resume(memory, now);
                     }
                     let timeout = config.poll.timeout;
-                    fleet.members.push(Member { dispatcher, accounts: Vec::new(), timeout });
+                    let looks = Looks::default();
+                    fleet.members.push(Member { dispatcher, accounts: Vec::new(), timeout, looks });
                     fleet.members.len() - 1
                 });
                 fleet.members[place].accounts.push(Arc::clone(account));

@@ -6,9 +6,10 @@
 
 mod accounts;
 mod alarm;
-mod control;
+mod api;
 mod courier;
 mod fleet;
+mod health;
 mod housekeeping;
 mod journal;
 mod lifecycle;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -38,12 +39,13 @@ pub use self::poller::Finish;
 pub use self::reload::{Outcome, planned};
 
 use self::alarm::{JobScheduler, Sleepers};
-use self::control::Desk;
+use self::api::Desk;
 use self::courier::Courier;
 use self::fleet::Fleet;
 use self::housekeeping::{Housekeeper, ToDo};
 use self::journal::Journal;
 use self::lists::Applier;
+use self::observe::metrics::Counters;
 use self::poller::{Poller, Wish};
 use self::reload::Reloader;
 use crate::clock::Clock;
@@ -57,6 +59,7 @@ use crate::core::time::Now;
 use crate::provider::Look;
 use crate::sink::{Post, Sink};
 use crate::store::outbox::{Outbox, Registration, Takes};
+use crate::store::shown::Shown;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 
@@ -178,7 +181,7 @@ struct Daemon<S> {
     try_now: Arc<Notify>,
 }
 
-impl<S: Store + Outbox> Daemon<S> {
+impl<S: Store + Outbox + Shown> Daemon<S> {
     async fn run<L: Look, K: Sink + 'static, F: Sink + 'static, W: Post, C: Clock>(
         &self,
         parts: Parts<L, K, F, W, C>,
@@ -189,6 +192,7 @@ impl<S: Store + Outbox> Daemon<S> {
         let began = clock.now().tick;
         let committed = Arc::new(Notify::new());
         self.register_sinks(log.name(), file.as_ref().map(Sink::name)).await?;
+        let counters = Counters::after(self.store.last_seq().await.map_err(DaemonError::Store)?);
         let not_applied = self.apply_lists(clock.now()).await?;
         let rejects = not_applied.is_some() || !self.setup.loaded.bad_lists.is_empty();
         let mut poller = self.poller(look, Arc::clone(&clock), Arc::clone(&committed)).await?;
@@ -210,7 +214,7 @@ impl<S: Store + Outbox> Daemon<S> {
             relays.spawn(courier.run());
         }
         self.say_start(&mut poller, not_applied).await?;
-        let finish = self.turn(&mut poller, &mut relays, (stop, &committed), rejects).await?;
+        let finish = self.turn(&mut poller, &mut relays, (stop, &committed), (rejects, counters)).await?;
         if !self.setup.once {
             let reason = "it was asked to".to_owned();
             poller.say(&DaemonEvent::Stopped { reason }).await.map_err(DaemonError::Store)?;
@@ -317,6 +321,7 @@ impl<S: Store + Outbox> Daemon<S> {
         if !self.setup.once {
             events.push(DaemonEvent::Started { orders: poller.orders() });
         }
+        poller.health().read(poller.clock().now().wall, health::rejected(&events));
         for event in &events {
             poller.say(event).await.map_err(DaemonError::Store)?;
         }
@@ -326,7 +331,7 @@ impl<S: Store + Outbox> Daemon<S> {
     /// Answers at the control socket, for ever. One that cannot be had is no reason not to watch.
     async fn control(&self, desk: Desk<S>) -> impl Future<Output = ()> {
         let socket = match &self.setup.control {
-            Some(path) => control::listen(path).await.map_err(|cause| (path, cause)).map(Some),
+            Some(path) => api::listen(path).await.map_err(|cause| (path, cause)).map(Some),
             None => Ok(None),
         };
         let socket = socket.unwrap_or_else(|(path, cause)| {
@@ -335,10 +340,27 @@ impl<S: Store + Outbox> Daemon<S> {
         });
         async {
             match socket {
-                Some(socket) => control::serve(socket, desk).await,
+                Some(socket) => api::serve(socket, desk).await,
                 None => std::future::pending().await,
             }
         }
+    }
+
+    /// Answers at the HTTP endpoint, if there is to be one, for ever. One that cannot be had is told and tried again by the
+    /// service manager: whoever scrapes it would be blind.
+    async fn endpoint(&self, desk: Desk<S>) -> Result<impl Future<Output = ()> + use<S>, DaemonError> {
+        let listening = match self.config.http.as_ref().filter(|_| !self.setup.once) {
+            Some(http) => Some(api::bind(http).await.map_err(|cause| {
+                DaemonError::Unavailable(format!("http.listen = \"{}\": {cause}", http.listen))
+            })?),
+            None => None,
+        };
+        Ok(async {
+            match listening {
+                Some(listening) => api::serve_http(listening, desk).await,
+                None => std::future::pending().await,
+            }
+        })
     }
 
     /// The loop, with everything that may end it.
@@ -347,17 +369,26 @@ impl<S: Store + Outbox> Daemon<S> {
         poller: &mut Poller<S, L, C>,
         relays: &mut JoinSet<Result<(), StoreError>>,
         (stop, committed): (&CancellationToken, &Arc<Notify>),
-        rejects: bool,
+        (rejects, counters): (bool, Counters),
     ) -> Result<Finish, DaemonError> {
         let (wishes, wished) = mpsc::channel(WISHES);
         let (reloads, requests) = mpsc::channel(reload::REQUESTS);
+        let health = poller.health();
         let desk = Desk {
             wishes: wishes.clone(),
             store: Arc::clone(&self.store),
             committed: Arc::clone(committed),
             try_now: Arc::clone(&self.try_now),
             reloads,
+            health: Arc::clone(&health),
+            counters: Arc::new(Mutex::new(counters)),
+            followers: api::followers(),
+            account_ids: Arc::new(observe::status::account_ids(&self.config)),
+            // Whoever may open the socket may read the store.
+            style: Style::default(),
+            clock: poller.clock(),
         };
+        let endpoint = self.endpoint(Desk { style: self.style(), ..desk.clone() }).await?;
         let control = self.control(desk).await;
         let reloader = Reloader {
             sources: self.setup.sources.clone(),
@@ -365,6 +396,8 @@ impl<S: Store + Outbox> Daemon<S> {
             follower: Follower::new(self.setup.loaded.outline.clone()),
             rejected: rejects,
             said: rejected(&self.setup.loaded),
+            refused: Vec::new(),
+            health: Arc::clone(&health),
             store: Arc::clone(&self.store),
             clock: poller.clock(),
             wishes: wishes.clone(),
@@ -391,6 +424,7 @@ impl<S: Store + Outbox> Daemon<S> {
             finish = poller.run(wished, stop) => finish.map_err(DaemonError::Store),
             () = too_late => Ok(Finish::default()),
             () = control => Ok(Finish::default()),
+            () = endpoint => Ok(Finish::default()),
             Some(ended) = relays.join_next() => Err(relay_ended(ended)),
             Some(Err(panicked)) = beside.join_next() => Err(broken(panicked)),
         };

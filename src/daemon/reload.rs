@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use super::health::{self, Health};
 use super::lifecycle;
 use super::lists::{self, Changes, Plan};
+use super::observe::status::Rejected;
 use super::poller::{NewLists, Relisted, Wish};
 use super::{farthest_due, rejected};
 use crate::clock::Clock;
@@ -102,6 +104,8 @@ pub(super) struct Reloader<S, C> {
     pub(super) rejected: bool,
     /// What was said last to be at fault.
     pub(super) said: Vec<DaemonEvent>,
+    /// What this reload said to be at fault besides.
+    pub(super) refused: Vec<DaemonEvent>,
     pub(super) store: Arc<S>,
     pub(super) clock: Arc<C>,
     pub(super) wishes: mpsc::Sender<Wish>,
@@ -109,6 +113,8 @@ pub(super) struct Reloader<S, C> {
     pub(super) committed: Arc<Notify>,
     /// Has webhooks that fail tried now.
     pub(super) try_now: Arc<Notify>,
+    /// Where it says what is in force.
+    pub(super) health: Arc<Health>,
 }
 
 impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
@@ -232,14 +238,28 @@ impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
             tracing::info!(needs_restart = ?outcome.needs_restart, "the configuration was read again");
         }
         self.rejected |= at_fault;
+        self.note_health(&outcome);
         lifecycle::tell(&[NotifyState::Ready, NotifyState::Status(&lifecycle::one_line(&status))]);
         outcome
+    }
+
+    /// Tells whoever asks what is in force, and what is not.
+    fn note_health(&mut self, outcome: &Outcome) {
+        let refused = std::mem::take(&mut self.refused);
+        let mut rejected = health::rejected(&refused);
+        if let (Some(why), true) = (&outcome.refused, rejected.is_empty()) {
+            let file = self.sources.path.display().to_string();
+            rejected.push(Rejected { file, line: None, reason: why.clone() });
+        }
+        rejected.extend(health::rejected(&self.said));
+        self.health.read(self.clock.now().wall, rejected);
     }
 
     async fn take(&mut self, loaded: Loaded, force: bool) -> Outcome {
         let report = loaded.problems.render(false);
         let Some(config) = &loaded.config else {
-            self.say(self.main_at_fault(&loaded)).await;
+            let event = self.main_at_fault(&loaded);
+            self.say(event).await;
             let why = "the configuration is at fault".to_owned();
             return Outcome { at_fault: true, report, ..refused(why) };
         };
@@ -281,7 +301,10 @@ impl<S: Known + Outbox, C: Clock> Reloader<S, C> {
     }
 
     /// Has the loop say something, unless it has ended.
-    async fn say(&self, event: DaemonEvent) {
+    async fn say(&mut self, event: DaemonEvent) {
+        if matches!(event, DaemonEvent::ConfigRejected { .. }) {
+            self.refused.push(event.clone());
+        }
         let _ended = self.wishes.send(Wish::Say(event)).await;
     }
 

@@ -94,6 +94,7 @@ pub(super) fn refused(observation: Observation) -> Observation {
         | Observation::Denied { .. }
         | Observation::Malformed { .. }
         | Observation::Elsewhere(_)
-        | Observation::Elapsed) => other,
+        | Observation::Elapsed
+        | Observation::Acknowledged) => other,
     }
 }

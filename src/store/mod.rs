@@ -8,6 +8,7 @@
 mod lock;
 pub mod memory;
 pub mod outbox;
+pub mod shown;
 pub mod sqlite;
 
 use std::collections::BTreeMap;

@@ -10,9 +10,11 @@
     reason = "a table that went below zero would panic, and be mended"
 )]
 mod tests;
+mod why;
 
 use std::time::Duration;
 
+pub use self::why::why;
 use super::observation::ChimeStatus;
 use super::order::{Operation, Stream};
 use super::policy::AfterTerminal;

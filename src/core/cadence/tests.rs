@@ -75,6 +75,7 @@ fn window() -> Window {
         earliest: at(DAY),
         latest: at(DAY + 10 * MINUTE),
         warned: None,
+        acknowledged_at: None,
     }
 }
 

@@ -372,7 +372,8 @@ impl Dispatcher {
             | Observation::Denied { .. }
             | Observation::Malformed { .. }
             | Observation::Elsewhere(_)
-            | Observation::Elapsed => {}
+            | Observation::Elapsed
+            | Observation::Acknowledged => {}
         }
         self.see_to(&heard, now.wall);
         heard

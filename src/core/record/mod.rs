@@ -253,6 +253,7 @@ fn is_of_the_clock(event: &OrderEvent) -> bool {
         | OrderEvent::Untracked { .. }
         | OrderEvent::Number(_)
         | OrderEvent::WindowOpened { .. }
+        | OrderEvent::WindowAcknowledged { .. }
         | OrderEvent::WindowClosed { end: WindowEnd::Released, .. }
         | OrderEvent::WindowResolved { .. }
         | OrderEvent::StatusChanged { .. }
@@ -271,7 +272,9 @@ fn fill_order(record: &mut Record, event: &OrderEvent, now: Timestamp) {
             record.observed_at = None;
         }
         OrderEvent::Number(change) => fill_number(record, change),
-        OrderEvent::WindowOpened { number, window } => fill_window(record, number, window, now),
+        OrderEvent::WindowOpened { number, window } | OrderEvent::WindowAcknowledged { number, window } => {
+            fill_window(record, number, window, now);
+        }
         OrderEvent::WindowClosing { number, window, mark, due_at, .. } => {
             fill_window(record, number, window, now);
             record.mark = Some(mark.as_secs());

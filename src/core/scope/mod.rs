@@ -362,7 +362,8 @@ impl Scope {
             | Observation::Unavailable { .. }
             | Observation::Denied { .. }
             | Observation::Malformed { .. }
-            | Observation::Elapsed => {}
+            | Observation::Elapsed
+            | Observation::Acknowledged => {}
         }
     }
 
@@ -400,7 +401,8 @@ impl Scope {
             | Observation::Unavailable { .. }
             | Observation::Denied { reach: Reach::Scope, .. }
             | Observation::Elsewhere(_)
-            | Observation::Elapsed => observation,
+            | Observation::Elapsed
+            | Observation::Acknowledged => observation,
         }
     }
 
@@ -456,7 +458,7 @@ impl Scope {
                 self.not_refused(call, now.tick);
                 self.end_credential_probe(now.tick);
             }
-            Some(Observation::Elapsed) => return events,
+            Some(Observation::Elapsed | Observation::Acknowledged) => return events,
         }
         if self.breaker.answered(who, orders, now.tick) == Turn::Closed {
             self.limiter.slow_start(now.tick);

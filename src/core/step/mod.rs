@@ -17,13 +17,14 @@ mod number;
 mod tests;
 
 pub use self::chime::steps_back_in_list;
-use super::event::{Attention, NumberStatus, OrderEvent};
+use super::event::{Attention, NumberStatus, OrderEvent, WindowFacts};
 use super::inquiry;
 use super::observation::{ChimeStatus, Elsewhere, Observation, Reach, Sighting};
 use super::policy::Policy;
 use super::record;
 use super::state::{Absence, Order, Presence, State, Status, Subject};
 use super::time::Timestamp;
+use super::window::WindowState;
 
 /// Looks in a row that were the order's own fault, after which it is blocked.
 pub const FAULTS_UNTIL_BLOCKED: u32 = 8;
@@ -60,6 +61,7 @@ pub fn step(order: &Order, observation: &Observation, now: Timestamp) -> Step {
         | Observation::Unavailable { .. }
         | Observation::Denied { reach: Reach::Scope, .. }
         | Observation::Elapsed => {}
+        Observation::Acknowledged => draft.acknowledge(),
     }
     match observation {
         Observation::Seen(_) | Observation::Missing { .. } => {
@@ -74,6 +76,7 @@ pub fn step(order: &Order, observation: &Observation, now: Timestamp) -> Step {
             draft.tell_stall();
         }
         Observation::Elsewhere(Elsewhere::Searching)
+        | Observation::Acknowledged
         | Observation::Throttled { .. }
         | Observation::Unavailable { .. }
         | Observation::Denied { .. }
@@ -216,6 +219,22 @@ impl Draft {
                 self.order.state.numbers.insert(key, number);
             }
         }
+    }
+
+    /// The marks that are left of open windows are not warned at. Their ends are told all the same.
+    fn acknowledge(&mut self) {
+        let now = self.now;
+        let mut known = Vec::new();
+        for (key, number) in &mut self.state().numbers {
+            if let WindowState::Open(window) = &mut number.window
+                && window.acknowledge(now)
+            {
+                known.push((key.clone(), WindowFacts::from(&*window)));
+            }
+        }
+        let events =
+            known.into_iter().map(|(number, window)| OrderEvent::WindowAcknowledged { number, window });
+        self.events.extend(events);
     }
 
     fn tell_stall(&mut self) {

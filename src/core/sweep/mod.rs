@@ -376,9 +376,10 @@ impl Sweeps {
                 self.fail(why, now)
             }
             Observation::Missing { .. } => self.fail("there is no such list".to_owned(), now),
-            Observation::Seen(_) | Observation::Elsewhere(_) | Observation::Elapsed => {
-                self.fail("it is no list".to_owned(), now)
-            }
+            Observation::Seen(_)
+            | Observation::Elsewhere(_)
+            | Observation::Elapsed
+            | Observation::Acknowledged => self.fail("it is no list".to_owned(), now),
         }
     }
 

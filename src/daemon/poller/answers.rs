@@ -111,6 +111,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         now: Now,
     ) -> Observation {
         let Some(member) = self.fleet.home(order.stream()) else { return observation };
+        member.looks.note(&observation, now.wall);
         let heard = member.dispatcher.hear(order, call, observation, now);
         self.journal.scope(member.report(heard.events, now), now.tick);
         heard.observation
@@ -141,7 +142,8 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             | Observation::Unavailable { .. }
             | Observation::Denied { .. }
             | Observation::Malformed { .. }
-            | Observation::Elapsed => {
+            | Observation::Elapsed
+            | Observation::Acknowledged => {
                 if !once || asks_on && !is_no_answer(observation) {
                     dispatcher.place(who, &mut order.looked, by, now.wall);
                 } else {
@@ -217,6 +219,7 @@ fn is_no_answer(observation: &Observation) -> bool {
         | Observation::Missing { .. }
         | Observation::Elsewhere(_)
         | Observation::Throttled { .. }
-        | Observation::Elapsed => false,
+        | Observation::Elapsed
+        | Observation::Acknowledged => false,
     }
 }

@@ -29,6 +29,7 @@ use tracing::Instrument as _;
 use self::pulse::Pulse;
 pub(super) use self::relist::{NewLists, Relisted};
 use super::fleet::{Fleet, Member};
+use super::health::Health;
 use super::housekeeping::Chore;
 use super::journal::{Journal, Written};
 use super::observe::Overview;
@@ -73,6 +74,13 @@ pub(super) enum Wish {
     },
     /// Say something about the daemon.
     Say(DaemonEvent),
+    /// A person says that the open windows of an order are known of.
+    Acknowledge {
+        /// The order.
+        who: Stream,
+        /// Who wants to know what became of it.
+        reply: oneshot::Sender<Acknowledged>,
+    },
     /// Have new watch lists take effect.
     Relist {
         /// The lists.
@@ -102,6 +110,20 @@ pub(super) enum Accepted {
         /// Those that there are.
         known: Vec<String>,
     },
+}
+
+/// What became of [`Wish::Acknowledge`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Acknowledged {
+    /// It is so.
+    Yes {
+        /// How many windows are open.
+        windows: u64,
+    },
+    /// No window of it is open.
+    NoWindow,
+    /// The store does not take it.
+    NotNow,
 }
 
 /// How the loop ended.
@@ -163,6 +185,7 @@ pub(super) struct Poller<S, L, C> {
     /// The time of the turn before.
     before: Now,
     pulse: Pulse,
+    health: Arc<Health>,
     style: Style,
     once: Option<Once>,
 }
@@ -192,6 +215,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             looks: JoinSet::new(),
             before,
             pulse: Pulse::new(),
+            health: Arc::new(Health::new(before.wall)),
             style,
             once: once.then_some(Once { unanswered: 0 }),
         }
@@ -222,6 +246,11 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         Arc::clone(&self.clock)
     }
 
+    /// What it tells of itself while it goes on.
+    pub(super) fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
     /// Tracked orders.
     pub(super) fn orders(&self) -> u64 {
         self.fleet.orders()
@@ -247,6 +276,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 break;
             }
             let now = self.clock.now();
+            self.health.turned(now.wall, self.journal.blocked_until().is_some());
             let wait = self.wait(now).min(self.pulse.in_time(now.tick));
             tokio::select! {
                 biased;
@@ -290,6 +320,11 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
                 Ok(())
             }
             Wish::Say(event) => self.say(&event).await,
+            Wish::Acknowledge { who, reply } => {
+                let acknowledged = self.acknowledge(who, now).await?;
+                let _gone = reply.send(acknowledged);
+                Ok(())
+            }
             Wish::Relist { new, reply } => {
                 let relisted = self.relist(*new).await?;
                 let _gone = reply.send(relisted);
@@ -352,6 +387,11 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         for order in orders {
             let who = order.stream();
             let inquiry = self.inquiries.remove(&who);
+            if let Some(due) = order.looked.due_at.filter(|due| inquiry.is_none() && *due <= now.wall)
+                && let Some(member) = self.fleet.home(who)
+            {
+                member.looks.late(order.looked.lane, now.wall.since(due));
+            }
             let itself = || Errand::Itself(order.watch.declared.ask.clone());
             let ask = Ask {
                 key: order.watch.key.clone(),

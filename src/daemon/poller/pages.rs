@@ -28,6 +28,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
             Listed::Page(page) => (page, None),
             Listed::Observed(why) => (Page::default(), Some(why)),
         };
+        member.looks.note_page(failed.as_ref());
         let events = member.dispatcher.hear_page(failed.as_ref(), now);
         self.journal.scope(member.report(events, now), now.tick);
         let mut rows: BTreeMap<Stream, Row> = BTreeMap::new();
@@ -65,7 +66,12 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         }
         match row {
             Row::Order { seen, .. } if !step::steps_back_in_list(&order, &seen) => {
-                self.apply(order, &Observation::Seen(Sighting::Chime(seen)), (asked_at, now))
+                let seen = Observation::Seen(Sighting::Chime(seen));
+                member.looks.note(&seen, now.wall);
+                if let Some(due) = order.looked.due_at.filter(|due| *due <= asked_at) {
+                    member.looks.late(order.looked.lane, asked_at.since(due));
+                }
+                self.apply(order, &seen, (asked_at, now))
             }
             Row::Number { .. } if let Some(looked) = cadence::present(&order, now.wall) => {
                 let mut after = Order { looked, ..order.clone() };

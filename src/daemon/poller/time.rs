@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{BATCH_MOST, CLOCK_STEP, Poller, SLEEP_MOST, answers};
+use super::{Acknowledged, BATCH_MOST, CLOCK_STEP, Poller, SLEEP_MOST, answers};
 use crate::clock::Clock;
 use crate::core::observation::Observation;
 use crate::core::order::Stream;
@@ -11,7 +11,7 @@ use crate::core::step::Step;
 use crate::core::time::{Now, Tick, Timestamp};
 use crate::core::{cadence, look};
 use crate::provider::Look;
-use crate::store::{Store, StoreError};
+use crate::store::{Change, Store, StoreError};
 
 impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     /// A wall clock that went back must not put off what was to come after a while. One that went ahead needs nothing: what
@@ -84,25 +84,54 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
         orders.extend(due.iter().filter_map(|who| self.flying.get(who).map(|flight| flight.order.clone())));
         let mut changes = Vec::new();
         for order in orders {
-            let who = order.stream();
             let first = cadence::look_first(&order, now.wall).filter(|_| self.once.is_none());
-            let mut step = if let Some(looked) = first {
+            let step = if let Some(looked) = first {
                 Step { order: Order { looked, ..order.clone() }, events: Vec::new() }
             } else {
                 let order = Order { clock_in_doubt: true, ..order.clone() };
                 look::apply(&order, &Observation::Elapsed, None, now.wall)
             };
-            if self.once.is_none() {
-                self.wakes.set(who, step.order.looked.wake_at);
-                self.pulse.note(who, Some(&step.order.looked));
-                self.place_anew(&order, &mut step.order, now.wall);
-            }
-            if let Some(flying) = self.flying.get_mut(&who) {
-                flying.order = step.order.clone();
-            }
-            changes.extend(self.note(&order, step, false, now));
+            changes.extend(self.take_unasked(&order, step, now));
         }
         self.write(changes, now).await
+    }
+
+    /// What a step means that no look brought.
+    fn take_unasked(&mut self, before: &Order, mut step: Step, now: Now) -> Option<Change> {
+        let who = before.stream();
+        if self.once.is_none() {
+            self.wakes.set(who, step.order.looked.wake_at);
+            self.pulse.note(who, Some(&step.order.looked));
+            self.place_anew(before, &mut step.order, now.wall);
+        }
+        if let Some(flying) = self.flying.get_mut(&who) {
+            flying.order = step.order.clone();
+        }
+        self.note(before, step, false, now)
+    }
+
+    /// A person says that the open windows of an order are known of.
+    pub(super) async fn acknowledge(&mut self, who: Stream, now: Now) -> Result<Acknowledged, StoreError> {
+        if self.journal.blocked_until().is_some() {
+            return Ok(Acknowledged::NotNow);
+        }
+        let order = match self.flying.get(&who) {
+            Some(flight) => Some(flight.order.clone()),
+            None => match self.read(&[who]).await? {
+                Some(mut orders) => orders.pop(),
+                None => return Ok(Acknowledged::NotNow),
+            },
+        };
+        let Some(order) = order.filter(|order| order.tracked && order.open_windows().next().is_some()) else {
+            return Ok(Acknowledged::NoWindow);
+        };
+        let windows = order.open_windows().count() as u64;
+        let order = Order { clock_in_doubt: true, ..order };
+        let step = look::apply(&order, &Observation::Acknowledged, None, now.wall);
+        let changes: Vec<Change> = self.take_unasked(&order, step, now).into_iter().collect();
+        self.write(changes, now).await?;
+        let written = self.journal.blocked_until().is_none();
+        Ok(if written { Acknowledged::Yes { windows } } else { Acknowledged::NotNow })
     }
 
     /// The look that the next alert is to rest on is another one than before. One in flight has its place when it ends.

@@ -35,12 +35,14 @@ const UPDATE_LOOKED: &str = "
 
 const INSERT_ORDERS: &str = "
     INSERT INTO orders (stream, provider, account, region, id, list, declared, tracked, generation, state, due_at,
-        decided_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults, lane, ahead_at, ahead_of)
+        decided_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults, lane, ahead_at, ahead_of, standing, urgency,
+        place, windows)
     SELECT value ->> '$.stream', value ->> '$.provider', value ->> '$.account', value ->> '$.region', value ->> '$.id',
         value ->> '$.list', value -> '$.declared', value ->> '$.tracked', value ->> '$.generation', value -> '$.state',
         value ->> '$.due_at', value ->> '$.decided_at', value ->> '$.wake_at', value ->> '$.answered_at',
         value ->> '$.not_failed_at', value ->> '$.elsewhere_at', value ->> '$.faults', value ->> '$.lane',
-        value ->> '$.ahead_at', value ->> '$.ahead_of'
+        value ->> '$.ahead_at', value ->> '$.ahead_of', value ->> '$.standing', value ->> '$.urgency',
+        value ->> '$.place', value ->> '$.windows'
     FROM json_each(?1) WHERE true
     ON CONFLICT (stream) DO NOTHING
     RETURNING stream";
@@ -52,7 +54,8 @@ const UPDATE_ORDERS: &str = "
         decided_at = value ->> '$.decided_at', wake_at = value ->> '$.wake_at', answered_at = value ->> '$.answered_at',
         not_failed_at = value ->> '$.not_failed_at', elsewhere_at = value ->> '$.elsewhere_at',
         faults = value ->> '$.faults', lane = value ->> '$.lane', ahead_at = value ->> '$.ahead_at',
-        ahead_of = value ->> '$.ahead_of'
+        ahead_of = value ->> '$.ahead_of', standing = value ->> '$.standing', urgency = value ->> '$.urgency',
+        place = value ->> '$.place', windows = value ->> '$.windows'
     FROM json_each(?1)
     WHERE stream = value ->> '$.stream' AND generation = value ->> '$.was'
     RETURNING stream";
@@ -90,10 +93,10 @@ const SAID_OF_SCOPE: &str = "
     SELECT memory ->> '$.generation' FROM scopes WHERE provider = ?1 AND account = ?2 AND region = ?3";
 
 const INSERT_TRANSITIONS: &str = "
-    INSERT INTO transitions (stream, generation, n, event, number, from_word, to_word, raw, reason, at, observed_after)
-    SELECT value ->> '$.stream', value ->> '$.generation', value ->> '$.n', value ->> '$.event', value ->> '$.number',
-        value ->> '$.from', value ->> '$.to', value ->> '$.raw', value ->> '$.reason', value ->> '$.at',
-        value ->> '$.observed_after'
+    INSERT INTO transitions (stream, generation, n, seq, event, number, from_word, to_word, raw, reason, at, observed_after)
+    SELECT value ->> '$.stream', value ->> '$.generation', value ->> '$.n', value ->> '$.seq', value ->> '$.event',
+        value ->> '$.number', value ->> '$.from', value ->> '$.to', value ->> '$.raw', value ->> '$.reason',
+        value ->> '$.at', value ->> '$.observed_after'
     FROM json_each(?1)";
 
 const UPSERT_SCOPES: &str = "
@@ -143,15 +146,22 @@ pub(super) async fn write(
     batch.changes.retain(|_| kept.next() == Some(&true));
     let (won, superseded) = split(&streams, &applied);
 
-    let transitions: Vec<_> = won
+    let told: Vec<(Stream, u64, usize)> = won
         .iter()
         .zip(&batch.changes)
-        .flat_map(|(stream, change)| TransitionRow::of(*stream, change))
+        .map(|(stream, change)| (*stream, change.order.generation, change.records.len()))
         .collect();
+    let mut records: Vec<Record> =
+        batch.changes.into_iter().flat_map(|change| change.records).chain(batch.records).collect();
+    let last_seq = write_records(conn, &mut records, sinks).await?;
+    let mut rest = records.as_slice();
+    let mut transitions = Vec::new();
+    for (stream, generation, count) in told {
+        let (own, others) = rest.split_at(count);
+        transitions.extend(TransitionRow::of(stream, generation, own));
+        rest = others;
+    }
     each_chunk(conn, INSERT_TRANSITIONS, &transitions).await?;
-
-    let records = batch.changes.into_iter().flat_map(|change| change.records).chain(batch.records).collect();
-    let last_seq = write_records(conn, records, sinks).await?;
 
     let scopes: Vec<_> = batch
         .scopes
@@ -272,7 +282,7 @@ struct KeptNumbers<'a> {
 /// Gives the records their places and writes them with a delivery for each sink; answers the store's last `seq`.
 pub(super) async fn write_records(
     conn: &mut SqliteConnection,
-    mut records: Vec<Record>,
+    records: &mut [Record],
     sinks: &[Registration],
 ) -> Result<u64, StoreError> {
     let count = records.len() as u64;

@@ -8,12 +8,14 @@
 mod backup;
 mod commit;
 mod error;
+mod fill;
 mod open;
 mod outbox;
 mod peek;
 mod prune;
 mod read;
 mod rows;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -28,13 +30,12 @@ use sqlx::sqlite::{SqlitePoolOptions, SqliteRow};
 
 pub use self::peek::Peek;
 use self::read::Readers;
-pub use self::rows::Transition;
 use self::writer::Writer;
 use super::lock::{Lock, StoreFile};
 use super::outbox::Registration;
+use super::shown::Shown as _;
 use super::{Batch, Committed, Pruned, Pruning, Store, StoreError};
 use crate::core::event::{ScopeKey, Summary};
-use crate::core::order::Stream;
 use crate::core::scope::ScopeMemory;
 use crate::core::time::Timestamp;
 
@@ -43,10 +44,6 @@ const READERS: u32 = 2;
 
 /// How long a reader waits for its turn before the store counts as failing.
 const READER_TURN: Duration = Duration::from_secs(10);
-
-const HISTORY: &str = "
-    SELECT generation, event, number, from_word, to_word, raw, reason, at, observed_after FROM transitions
-    WHERE stream = ?1 ORDER BY generation DESC, n DESC LIMIT ?2";
 
 /// Reads all numbers, once a day: an index for it would cost every change of one.
 const SUMMARY: &str = "
@@ -59,10 +56,6 @@ const SUMMARY: &str = "
 const SOONEST: &str = "
     SELECT number, id, list, window_earliest FROM orders JOIN numbers USING (stream)
     WHERE tracked = 1 AND window_earliest IS NOT NULL ORDER BY window_earliest, number, stream LIMIT ?1";
-
-/// The statements over tables that grow, for the test of their plans.
-#[cfg(test)]
-const STATEMENTS: &[&str] = &[HISTORY];
 
 /// The store in one SQLite file.
 #[derive(Debug)]
@@ -105,13 +98,6 @@ impl SqliteStore {
         }
     }
 
-    /// What became of an order, at most `limit` steps, the latest first.
-    pub async fn history(&self, stream: Stream, limit: u32) -> Result<Vec<Transition>, StoreError> {
-        let query = sqlx::query(HISTORY).bind(stream.to_string()).bind(limit);
-        let rows = query.fetch_all(&self.readers).await.map_err(error::in_use)?;
-        rows.iter().map(rows::transition).collect()
-    }
-
     fn registered(&self) -> Arc<Vec<Registration>> {
         Arc::clone(&self.registered.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -137,16 +123,7 @@ impl Store for SqliteStore {
     }
 
     async fn scopes(&self) -> Result<Vec<(ScopeKey, ScopeMemory)>, StoreError> {
-        let sql = "SELECT provider, account, region, memory FROM scopes ORDER BY provider, account, region";
-        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(error::in_use)?;
-        rows.iter()
-            .map(|row| {
-                let account = rows::get(row, "account")?;
-                let key =
-                    ScopeKey { provider: rows::provider(row)?, account, region: rows::get(row, "region")? };
-                Ok((key, rows::json(row, "memory")?))
-            })
-            .collect()
+        self.remembered().await
     }
 
     async fn daemon_generation(&self) -> Result<u64, StoreError> {

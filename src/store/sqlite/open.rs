@@ -10,7 +10,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqlSafeStr as _, SqliteConnection};
 
-use super::error;
+use super::{error, fill};
 use crate::store::{FILE_MODE, StoreError};
 
 /// Marks the file as claimwatch's (`PRAGMA application_id`): the letters `clmw`.
@@ -56,6 +56,7 @@ fn migrator() -> Migrator {
         (2, "webhooks", include_str!("../../../migrations/sqlite/0002_webhooks.sql")),
         (3, "decided_at", include_str!("../../../migrations/sqlite/0003_decided_at.sql")),
         (4, "runs", include_str!("../../../migrations/sqlite/0004_runs.sql")),
+        (5, "shown", include_str!("../../../migrations/sqlite/0005_shown.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
@@ -129,6 +130,7 @@ pub(super) async fn prepare(path: &Path) -> Result<SqliteConnection, StoreError>
         sqlx::query(mark).execute(&mut writer).await.map_err(|e| error::at_open(path, e))?;
     }
     migrator().run(&mut writer).await.map_err(|e| error::at_migration(path, e))?;
+    fill::standings(&mut writer).await?;
     Ok(writer)
 }
 

@@ -304,7 +304,7 @@ impl Outbox for SqliteStore {
                 .bind(memory.revived);
             query.execute(&mut *conn).await.map_err(error::in_use)?;
         }
-        let last_seq = commit::write_records(conn, records, &registered).await?;
+        let last_seq = commit::write_records(conn, &mut records, &registered).await?;
         writing.commit().await?;
         Ok(last_seq)
     }

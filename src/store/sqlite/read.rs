@@ -1,7 +1,7 @@
 //! Reading what is known of orders and watch lists, through the daemon's own readers or beside it.
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{SqliteConnection, SqlitePool};
 
 use super::rows::{self, SharedTerms};
 use super::{commit, error};
@@ -42,17 +42,8 @@ pub(super) trait Readers {
 
 impl<R: Readers + Send + Sync + 'static> Known for R {
     async fn load(&self, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
-        let mut orders = Vec::with_capacity(streams.len());
-        for chunk in streams.chunks(ORDERS_PER_STATEMENT) {
-            let wanted: Vec<String> = chunk.iter().map(Stream::to_string).collect();
-            let query = sqlx::query(LOAD).bind(commit::as_json(&wanted)?);
-            let rows = query.fetch_all(self.readers()).await.map_err(error::in_use)?;
-            let mut shared = SharedTerms::default();
-            for row in &rows {
-                orders.push(rows::order(row, &mut shared)?);
-            }
-        }
-        Ok(orders)
+        let mut reader = self.readers().acquire().await.map_err(error::in_use)?;
+        load(&mut reader, streams).await
     }
 
     async fn schedule(&self, after: Option<Stream>, limit: u32) -> Result<Vec<Scheduled>, StoreError> {
@@ -74,6 +65,21 @@ impl<R: Readers + Send + Sync + 'static> Known for R {
             .await
             .map_err(error::in_use)
     }
+}
+
+/// The orders with these identities, through one connection.
+pub(super) async fn load(conn: &mut SqliteConnection, streams: &[Stream]) -> Result<Vec<Order>, StoreError> {
+    let mut orders = Vec::with_capacity(streams.len());
+    for chunk in streams.chunks(ORDERS_PER_STATEMENT) {
+        let wanted: Vec<String> = chunk.iter().map(Stream::to_string).collect();
+        let query = sqlx::query(LOAD).bind(commit::as_json(&wanted)?);
+        let rows = query.fetch_all(&mut *conn).await.map_err(error::in_use)?;
+        let mut shared = SharedTerms::default();
+        for row in &rows {
+            orders.push(rows::order(row, &mut shared)?);
+        }
+    }
+    Ok(orders)
 }
 
 async fn page(

@@ -14,6 +14,7 @@ use crate::core::order::{Declared, ListTerms, OrderKey, Provider, Stream, Watch}
 use crate::core::record::Record;
 use crate::core::schedule::Lane;
 use crate::core::scope::ScopeMemory;
+use crate::core::standing::Standing;
 use crate::core::state::{Ahead, Looked, Number, Order, State};
 use crate::core::time::Timestamp;
 use crate::store::{Change, Scheduled, StoreError};
@@ -67,6 +68,24 @@ pub(super) struct OrderRow<'a> {
     state: &'a State,
     #[serde(flatten)]
     looked: LookedRow,
+    #[serde(flatten)]
+    standing: StandingRow,
+}
+
+/// Where an order stands.
+#[derive(Debug, Serialize)]
+pub(super) struct StandingRow {
+    pub(super) standing: &'static str,
+    pub(super) urgency: u8,
+    pub(super) place: i64,
+    pub(super) windows: u32,
+}
+
+impl StandingRow {
+    pub(super) fn of(order: &Order) -> Self {
+        let Standing { word, urgency, place, windows } = order.standing();
+        Self { standing: word, urgency: urgency.rank(), place, windows }
+    }
 }
 
 impl<'a> OrderRow<'a> {
@@ -85,6 +104,7 @@ impl<'a> OrderRow<'a> {
             generation: order.generation,
             state: &order.state,
             looked: LookedRow::new(stream, &order.looked),
+            standing: StandingRow::of(order),
         }
     }
 }
@@ -111,6 +131,7 @@ pub(super) struct TransitionRow<'a> {
     stream: String,
     generation: u64,
     n: usize,
+    seq: u64,
     event: &'a str,
     number: Option<&'a str>,
     from: Option<&'a str>,
@@ -122,23 +143,25 @@ pub(super) struct TransitionRow<'a> {
 }
 
 impl<'a> TransitionRow<'a> {
-    /// The rows that a change leaves in the history.
-    pub(super) fn of(stream: Stream, change: &'a Change) -> impl Iterator<Item = Self> {
-        let generation = change.order.generation;
-        change.records.iter().enumerate().filter(|(_, record)| is_history(record)).map(move |(n, record)| {
-            Self {
-                stream: stream.to_string(),
-                generation,
-                n,
-                event: &record.event,
-                number: record.number.as_deref(),
-                from: record.from.as_deref(),
-                to: record.to.as_deref(),
-                raw: record.raw.as_deref(),
-                reason: record.reason.as_deref(),
-                at: record.time.map(Timestamp::as_millis),
-                observed_after: record.observed_after.map(Timestamp::as_millis),
-            }
+    /// The rows that the records of a change leave in the history.
+    pub(super) fn of(
+        stream: Stream,
+        generation: u64,
+        records: &'a [Record],
+    ) -> impl Iterator<Item = Self> + 'a {
+        records.iter().enumerate().filter(|(_, record)| is_history(record)).map(move |(n, record)| Self {
+            stream: stream.to_string(),
+            generation,
+            n,
+            seq: record.seq,
+            event: &record.event,
+            number: record.number.as_deref(),
+            from: record.from.as_deref(),
+            to: record.to.as_deref(),
+            raw: record.raw.as_deref(),
+            reason: record.reason.as_deref(),
+            at: record.time.map(Timestamp::as_millis),
+            observed_after: record.observed_after.map(Timestamp::as_millis),
         })
     }
 }
@@ -162,44 +185,6 @@ pub(super) struct ScopeRow<'a> {
 pub(super) struct ListRow<'a> {
     pub(super) terms: &'a ListTerms,
     pub(super) content_hash: &'a str,
-}
-
-/// A step of an order's history, as `show` tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transition {
-    /// The generation that it made.
-    pub generation: u64,
-    /// The event's name.
-    pub event: String,
-    /// E.164, where it is about a number.
-    pub number: Option<String>,
-    /// The status before.
-    pub from: Option<String>,
-    /// The status after; `None` where it is not a change of status.
-    pub to: Option<String>,
-    /// The provider's word.
-    pub raw: Option<String>,
-    /// The provider's message.
-    pub reason: Option<String>,
-    /// When it was recorded.
-    pub at: Option<Timestamp>,
-    /// The look before: it happened after that.
-    pub observed_after: Option<Timestamp>,
-}
-
-/// Reads the history's row.
-pub(super) fn transition(row: &SqliteRow) -> Result<Transition, StoreError> {
-    Ok(Transition {
-        generation: unsigned(row, "generation")?,
-        event: get(row, "event")?,
-        number: get(row, "number")?,
-        from: get(row, "from_word")?,
-        to: get(row, "to_word")?,
-        raw: get(row, "raw")?,
-        reason: get(row, "reason")?,
-        at: time(row, "at")?,
-        observed_after: time(row, "observed_after")?,
-    })
 }
 
 /// Terms that were read, so that orders of one list share theirs.

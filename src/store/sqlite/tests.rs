@@ -154,6 +154,7 @@ async fn virtual_columns_say_what_the_json_says() {
         earliest: since,
         latest: end,
         warned: None,
+        acknowledged_at: None,
     };
     let over = Closed { window: window.clone(), outcome: Outcome::Claimed, at: end };
     let open = WindowState::Open(window);

@@ -73,6 +73,7 @@ async fn of_what_is_over_the_last_steps_stay_and_of_the_rest_all() {
         earliest: at(1),
         latest: at(2),
         warned: None,
+        acknowledged_at: None,
     };
     let failed = Status::Failed { since: at(0), cause: None, reason: None };
     let open = Number { status: failed, window: WindowState::Open(window), ..Number::default() };

@@ -15,6 +15,7 @@ fn window(failed_at: Timestamp, earliest: Timestamp) -> Window {
         earliest,
         latest: failed_at.plus(Duration::from_hours(24)),
         warned: None,
+        acknowledged_at: None,
     }
 }
 

@@ -38,6 +38,7 @@ fn windows() -> [WindowState; 5] {
         earliest: at(earliest),
         latest: at(latest),
         warned: warned.map(Duration::from_mins),
+        acknowledged_at: None,
     };
     let over = Closed { window: open(DAY, DAY + 10, None), outcome: Outcome::Unconfirmed, at: at(DAY + 10) };
     [

@@ -1,0 +1,114 @@
+//! Events as they come, as server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+//!
+//! Whoever follows reads the store from where it is, a page at a time, so that one that is slow costs nothing, and one that
+//! comes back goes on after the last `id` that it had. There is no queue in between.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use super::{Desk, refuse, store_fault};
+use crate::daemon::observe::events::{Choice, From};
+use crate::store::outbox::{Delivery, Outbox};
+use crate::store::shown::Shown;
+
+/// Events that are read at once.
+const READ_AT_ONCE: u32 = 100;
+/// How often whoever follows hears something, so that a connection that has gone is noticed.
+const ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// The store is looked at so often though nobody said that there is something: what is written beside the loop.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Somebody who follows.
+struct Follower<S> {
+    store: Arc<S>,
+    committed: Arc<Notify>,
+    choice: Choice,
+    /// After this event.
+    after: u64,
+    read: VecDeque<Delivery>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Follows events from where it is asked for, or from now on.
+pub(super) async fn follow<S: Outbox + Shown>(
+    desk: &Desk<S>,
+    choice: Choice,
+    from: Option<From>,
+    headers: &HeaderMap,
+) -> Result<Response, Response> {
+    let Ok(place) = Arc::clone(&desk.followers).try_acquire_owned() else {
+        return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "too many follow already: try again later"));
+    };
+    let had = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
+    let after = match (had, from) {
+        (Some(had), _) => Ok(had),
+        (None, Some(From::After(after))) => Ok(after),
+        (None, Some(From::Since(time))) => desk.store.before(time).await,
+        (None, Some(From::Last(count))) => {
+            desk.store.last_seq().await.map(|last| last.saturating_sub(count.into()))
+        }
+        (None, None) => desk.store.last_seq().await,
+    };
+    let follower = Follower {
+        store: Arc::clone(&desk.store),
+        committed: Arc::clone(&desk.committed),
+        choice,
+        after: after.map_err(|error| store_fault(&error))?,
+        read: VecDeque::new(),
+        _place: place,
+    };
+    let stream = futures_util::stream::unfold(follower, async |mut follower| {
+        let event = follower.next().await?;
+        Some((Ok::<_, Infallible>(event), follower))
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)).into_response())
+}
+
+impl<S: Outbox + Shown> Follower<S> {
+    /// The next event that is wanted. `None`: the store cannot be read, and whoever follows has to come again.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            while let Some(delivery) = self.read.pop_front() {
+                self.after = delivery.seq;
+                if self.choice.wants(&delivery.json) {
+                    return Some(as_event(&delivery));
+                }
+            }
+            let committed = Arc::clone(&self.committed);
+            let told = committed.notified();
+            tokio::pin!(told);
+            // From here on nothing is missed, though it is written before it is waited for.
+            told.as_mut().enable();
+            match self.store.events(self.after, READ_AT_ONCE).await {
+                Ok(read) if !read.is_empty() => self.read = read.into(),
+                Ok(_) => {
+                    let _in_time = tokio::time::timeout(LOOK_EVERY, told).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "somebody who follows events is sent away");
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+fn as_event(delivery: &Delivery) -> Event {
+    #[derive(Deserialize)]
+    struct Named {
+        event: String,
+    }
+    let event = Event::default().id(delivery.seq.to_string()).data(&delivery.json);
+    match serde_json::from_str::<Named>(&delivery.json) {
+        Ok(Named { event: name }) => event.event(name),
+        Err(_) => event,
+    }
+}
