@@ -76,11 +76,6 @@ async fn posted(config: &Config, path: &str, patience: Duration) -> Result<(Stat
     Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
-/// Asks to be told something. Gives the answer's status and body.
-pub(super) async fn get(config: &Config, path: &str) -> Result<(StatusCode, Bytes), NoAnswer> {
-    exchange(config, Method::GET, path, PATIENCE).await
-}
-
 /// Why there is nothing to show: the exit code, and a sentence.
 pub(super) type Refused = (u8, String);
 

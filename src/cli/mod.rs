@@ -1,19 +1,31 @@
 //! The command line: one file a command.
 
 mod accept;
+mod ack;
 mod changes;
 mod check;
 mod completions;
+mod config;
 mod control;
 mod deliveries;
 mod demo;
+mod events;
+mod known;
+mod orders;
+mod outcome;
 mod plan;
+mod progress;
 mod reload;
 mod requeue;
 mod run;
+mod scopes;
+mod show;
 mod simulate;
 mod status;
 mod story;
+mod text;
+mod wait;
+mod watch;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -67,10 +79,22 @@ enum Command {
     Demo,
     /// Serve the simulated AWS alone
     Simulate(simulate::Args),
+    /// Show how everything is: open retry windows first, then scopes, sinks and the last changes
+    Status(status::Args),
+    /// Show the tracked orders, those that want somebody first
+    Orders(orders::Args),
+    /// Show one order: its window, its history, and why it is looked at when
+    Show(show::Args),
+    /// Show what was said, and with --follow what is being said
+    Events(events::Args),
+    /// Show how orders stand, and a line for each change
+    Watch(watch::Args),
+    /// Wait until an order is claimed, or has ended; exit 0 if so, 1 if it failed, 124 if it took too long
+    Wait(wait::Args),
+    /// Say that an order's open retry window is known of: no more warnings come before its end
+    Ack(ack::Args),
     /// Say that what went missing from a suspect scope is gone
     Accept(accept::Args),
-    /// Show how the running daemon is: quotas, troubles, and how late looks are
-    Status(status::Args),
     /// Show what waits for each sink, and a sink's deliveries; works while no daemon runs, too
     Deliveries(deliveries::Args),
     /// Have the running daemon send events to a webhook again: those that it refused, one, or all since a time
@@ -81,6 +105,8 @@ enum Command {
     Plan(plan::Args),
     /// Check the configuration and the watch lists; exit 0 or 78
     Check(ConfigArg),
+    /// Show the configuration that is in force after a start
+    Config(config::Args),
     /// Print a shell's completions for these commands
     Completions(completions::Args),
 }
@@ -133,6 +159,13 @@ pub fn main(
             Command::Simulate(args) => simulate::run(args, clock).await,
             Command::Accept(args) => accept::run(args, environment, clock).await,
             Command::Status(args) => status::run(args, environment, clock).await,
+            Command::Orders(args) => orders::run(args, environment, clock).await,
+            Command::Show(args) => show::run(args, environment, clock).await,
+            Command::Events(args) => events::run(args, environment, clock).await,
+            Command::Watch(args) => watch::run(args, environment, clock).await,
+            Command::Wait(args) => wait::run(args, environment, clock).await,
+            Command::Ack(args) => ack::run(args, environment, clock).await,
+            Command::Config(args) => config::run(&args, environment, clock),
             Command::Deliveries(args) => deliveries::run(args, environment, clock).await,
             Command::Requeue(args) => requeue::run(args, environment, clock).await,
             Command::Reload(args) => reload::run(args, environment, clock).await,

@@ -1,95 +1,169 @@
-//! `status`: how the running daemon's scopes are, those that need somebody first.
+//! `status`: how everything is, on one screen; what may be lost first.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Deserialize;
 
-use super::{ConfigArg, complain, control, load, say};
+use super::known::{Known, as_json, told};
+use super::text::{Tone, both, cell, clean, line, paint, relative, short};
+use super::{ConfigArg, scopes};
 use crate::clock::SystemClock;
-use crate::config::Config;
 use crate::core::delivery::SinkMemory;
 use crate::core::message::span;
-use crate::daemon::observe::{LaneView, Overview, ScopeView, Trouble};
-use crate::daemon::outbox::Sinks;
-use crate::exit;
+use crate::core::record::Record;
+use crate::core::time::Timestamp;
+use crate::daemon::observe::orders::WindowView;
+use crate::daemon::observe::status::{Status, Tally};
 use crate::store::outbox::SinkStatus;
 
-/// Columns of a line: what every terminal has.
-const WIDTH: usize = 80;
-/// Columns of a scope's name. One that is longer has a line of its own.
-const NAME_WIDTH: usize = 27;
-/// No delay is told that is longer.
-const LATE_MOST: Duration = Duration::from_hours(1000 * 24);
-
-/// What the columns mean.
-const LEGEND: &str = "\
-ORDERS   orders and numbers that are tracked
-CALLS/S  calls a second, as learned / as our share of the quota allows
-DUE      orders and numbers whose look is due
-OLDEST   how long the one that is due first has waited
-ALL IN   how long until the last that is due now has been looked at";
+/// Characters of an id that are shown, as in the log.
+const ID_SHOWN: usize = 8;
 
 /// How to show it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArg,
-    /// Print what GET /api/v1/scopes answers
+    /// Print what GET /api/v1/status answers
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
-    let loaded = load(&args.config, environment, clock);
-    let Some(config) = loaded.config else {
-        complain(&loaded.problems.render(false));
-        return exit::CONFIG;
+    let known = match Known::open(&args.config, environment, clock) {
+        Ok(known) => known,
+        Err(code) => return code,
     };
-    let (status, body) = match control::get(&config, "/api/v1/scopes").await {
-        Ok(answered) => answered,
-        Err(error) => {
-            complain(&format!("claimwatch: {error}"));
-            return exit::UNAVAILABLE;
-        }
-    };
-    let overview = serde_json::from_slice::<Overview>(&body);
-    match overview {
-        _ if !status.is_success() => {
-            let told = serde_json::from_slice::<Value>(&body).unwrap_or_default();
-            let why = told["error"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
-            complain(&format!("claimwatch: the daemon answered {status}{why}"));
-            return exit::FAILURE;
-        }
-        _ if args.json => say(String::from_utf8_lossy(&body).trim_end()),
-        Ok(overview) => {
-            say(render(overview).trim_end());
-            say_of_sinks(&config).await;
-        }
-        Err(cause) => {
-            complain(&format!(
-                "claimwatch: the daemon's answer is not understood ({cause}); --json shows it"
-            ));
-            return exit::FAILURE;
-        }
-    }
-    exit::OK
+    let status = known.status().await;
+    told(status.and_then(
+        |status| {
+            if args.json { as_json(&status) } else { Ok(render(status, known.colour)) }
+        },
+    ))
 }
 
-/// Says which sinks do not take events. A daemon that ends just now has said enough.
-async fn say_of_sinks(config: &Config) {
-    let Ok((_, body)) = control::get(config, "/api/v1/sinks").await else { return };
-    let told = serde_json::from_slice(&body).map(|Sinks { sinks }| troubled(&sinks)).unwrap_or_default();
-    if !told.is_empty() {
-        say(&format!("\n{told}`claimwatch deliveries` shows more"));
+/// For people: plain text of at most 80 columns.
+fn render(status: Status, colour: bool) -> String {
+    let mut text = String::new();
+    daemon(&mut text, &status, colour);
+    configuration(&mut text, &status, colour);
+    let _infallible = writeln!(text, "  {}", counts(&status.orders));
+    windows(&mut text, &status, colour);
+    if !status.scopes.is_empty() {
+        let _infallible = write!(text, "\n{}", scopes::render(status.scopes));
+    }
+    sinks(&mut text, &status.sinks, colour);
+    changes(&mut text, &status.events, status.at, colour);
+    text
+}
+
+fn daemon(text: &mut String, status: &Status, colour: bool) {
+    let (daemon, now) = (&status.daemon, status.at);
+    let version = &daemon.version;
+    let told = match (daemon.running, daemon.started_at, daemon.last_event_at) {
+        (true, Some(at), _) => {
+            paint(&format!("* claimwatch {version} runs since {}", both(at, now)), Tone::Good, colour)
+        }
+        (true, None, _) => paint(&format!("* claimwatch {version} runs"), Tone::Good, colour),
+        (false, _, Some(at)) => {
+            let told =
+                format!("! NO DAEMON RUNS: nothing is watched; the last event is of {}", both(at, now));
+            paint(&line(&told), Tone::Bad, colour)
+        }
+        (false, _, None) => {
+            paint("! NO DAEMON RUNS, and none ever did: nothing is watched", Tone::Bad, colour)
+        }
+    };
+    let _infallible = writeln!(text, "{told}");
+    if status.store_failing {
+        let told = "! the store takes nothing: nothing is looked at (is the disk full?)";
+        let _infallible = writeln!(text, "{}", paint(told, Tone::Bad, colour));
+    }
+}
+
+fn configuration(text: &mut String, status: &Status, colour: bool) {
+    let Some(at) = status.config.reloaded_at else { return };
+    let read = both(at, status.at);
+    if status.config.successful {
+        let _infallible = writeln!(text, "  configuration read {read}, in force");
+        return;
+    }
+    let told = format!("! configuration read {read}, not all in force:");
+    let _infallible = writeln!(text, "{}", paint(&told, Tone::Bad, colour));
+    for rejected in &status.config.rejected {
+        let place = rejected.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let _infallible =
+            writeln!(text, "{}", line(&format!("    {}{place}: {}", rejected.file, rejected.reason)));
+    }
+}
+
+fn counts(tally: &Tally) -> String {
+    let Tally { tracked, window, attention, failed, pending, done, windows: _ } = *tally;
+    if tracked == 0 {
+        return "nothing is watched yet: write a list into watch.d, or `claimwatch track ID`".to_owned();
+    }
+    let kinds = [
+        (window, "with an open window"),
+        (attention, "need somebody"),
+        (failed, "failed"),
+        (pending, "pending"),
+        (done, "done"),
+    ];
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format!("{count} {kind}"))
+        .collect();
+    format!("{tracked} {}: {}", if tracked == 1 { "order" } else { "orders" }, kinds.join(", "))
+}
+
+fn windows(text: &mut String, status: &Status, colour: bool) {
+    if status.windows.is_empty() {
+        let _infallible = writeln!(text, "\nNo retry window is open.");
+        return;
+    }
+    let head = format!("{:13} {:21} {:16} {:15} ORDER", "TIME LEFT", "MAY END FROM", "NUMBER", "LIST");
+    let title = "OPEN RETRY WINDOWS: claim these numbers again";
+    let _infallible = writeln!(text, "\n{}\n{head}", paint(title, Tone::Head, colour));
+    for window in &status.windows {
+        of_window(text, window, colour);
+    }
+    let more = status.orders.windows.saturating_sub(status.windows.len() as u64);
+    if more > 0 {
+        let _infallible = writeln!(text, "… and {more} more: claimwatch orders --urgency window");
+    }
+}
+
+fn of_window(text: &mut String, window: &WindowView, colour: bool) {
+    let left = match window.remaining_s {
+        0 => "ANY TIME NOW".to_owned(),
+        left => span(Duration::from_secs(left)),
+    };
+    let number = window.number.as_deref().unwrap_or("not known yet");
+    let shown = format!(
+        "{} {} {} {} {}",
+        paint(&cell(&left, 13), Tone::Bad, colour),
+        cell(&short(window.window_earliest), 21),
+        cell(number, 16),
+        cell(&window.list, 15),
+        clean(&window.order_id).chars().take(ID_SHOWN).collect::<String>()
+    );
+    let _infallible = writeln!(text, "{}", shown.trim_end());
+    let mut notes: Vec<&str> = Vec::new();
+    notes.extend(window.label.as_deref());
+    notes.extend(window.condition.as_deref());
+    notes.extend(window.acknowledged.then_some("acknowledged"));
+    notes.extend(window.reason.as_deref());
+    if !notes.is_empty() {
+        let _infallible = writeln!(text, "{}", line(&format!("  {}", notes.join("; "))));
     }
 }
 
 /// A line for each sink that does not take events, or refused some for good.
-fn troubled(sinks: &[SinkStatus]) -> String {
-    let mut text = String::new();
+fn sinks(text: &mut String, sinks: &[SinkStatus], colour: bool) {
+    let mut any = false;
     for sink in sinks {
         let SinkMemory { failing_since, disabled_since, .. } = sink.memory;
         let trouble = match (disabled_since, failing_since) {
@@ -98,293 +172,32 @@ fn troubled(sinks: &[SinkStatus]) -> String {
             (None, None) if sink.dead > 0 => "refused events".to_owned(),
             (None, None) => continue,
         };
+        if !any {
+            text.push('\n');
+        }
+        any = true;
         let what = format!("! {} {trouble}: {} wait, {} dead", sink.name, sink.pending, sink.dead);
-        let _ = writeln!(text, "{}", line(&what));
+        let _infallible = writeln!(text, "{}", paint(&line(&what), Tone::Warn, colour));
     }
-    text
-}
-
-/// For people: plain text of at most [`WIDTH`] columns.
-fn render(mut overview: Overview) -> String {
-    let at = overview.at;
-    overview.scopes.sort_by_cached_key(urgency);
-    let scopes = &overview.scopes;
-    if scopes.is_empty() {
-        return format!("At {at} there is no scope: the configuration has no account.\n");
-    }
-    let troubled = scopes.iter().filter(|scope| scope.troubles().next().is_some()).count();
-    let late = scopes.iter().filter(|scope| due(scope) > 0).count();
-    let waits = match late {
-        0 => "nothing waits".to_owned(),
-        late => format!("something waits in {late}"),
-    };
-    let trouble = match troubled {
-        0 => "none is in trouble".to_owned(),
-        troubled => format!("{troubled} in trouble"),
-    };
-    let of = if scopes.len() == 1 { "1 scope".to_owned() } else { format!("{} scopes", scopes.len()) };
-    let mut text = format!("At {at}: {of}, {trouble}, {waits}\n\n");
-    row(&mut text, "SCOPE", &["ORDERS", "CALLS/S", "DUE", "OLDEST", "ALL IN"]);
-    for scope in scopes {
-        show(&mut text, scope);
-    }
-    let _ = writeln!(text, "\n{LEGEND}");
-    text
-}
-
-/// Those in trouble come first, the worst of them before the others; then those that are late, the latest first.
-fn urgency(scope: &ScopeView) -> impl Ord + use<> {
-    let worst = scope.troubles().map(|trouble| trouble.rank).next().unwrap_or(usize::MAX);
-    let late = scope.lanes.each().into_iter().map(|(_, lane)| {
-        let expected = lane.expected_s.map_or(LATE_MOST, duration);
-        expected.max(duration(lane.oldest_s))
-    });
-    let name = (scope.account.clone(), scope.provider, scope.region.clone());
-    (worst, Reverse(late.max()), Reverse(due(scope)), name)
-}
-
-fn due(scope: &ScopeView) -> u64 {
-    scope.lanes.each().into_iter().map(|(_, lane)| lane.due).sum()
-}
-
-fn show(text: &mut String, scope: &ScopeView) {
-    let name = line(&format!("{}/{} {}", scope.provider, scope.account, scope.region));
-    let calls = format!("{}/{}", rate(scope.rate), rate(scope.quota));
-    let mut cells = vec![scope.tracked.to_string(), calls];
-    if due(scope) == 0 {
-        cells.push("  nothing waits".to_owned());
-    }
-    row(text, &name, &cells);
-    for (lane, view) in scope.lanes.each().into_iter().filter(|(_, lane)| lane.due > 0) {
-        let LaneView { due, oldest_s, expected_s } = view;
-        let expected = expected_s.map_or("unknown".to_owned(), |expected| span(duration(expected)));
-        let cells = [String::new(), String::new(), due.to_string(), span(duration(*oldest_s)), expected];
-        row(text, &format!("  {}", lane.as_str()), &cells);
-    }
-    for Trouble { word, since, meaning, rank: _ } in scope.troubles() {
-        let _ = writeln!(text, "{}", line(&format!("  ! {word} since {since}: {meaning}")));
-    }
-    if scope.hold_s > 0.0 {
-        let _ = writeln!(text, "  ! every call waits for {} more", span(duration(scope.hold_s)));
-    }
-    if scope.list.reading {
-        let pages = scope.list.pages.map(|pages| format!(", which had {pages} pages"));
-        let _ = writeln!(text, "    its list is being read{}", pages.unwrap_or_default());
-    }
-    let others: Vec<&str> =
-        scope.accounts.iter().map(String::as_str).filter(|name| *name != scope.account).collect();
-    if !others.is_empty() {
-        let _ = writeln!(text, "{}", line(&format!("    also of {}", others.join(", "))));
+    if any {
+        text.push_str("  `claimwatch deliveries` shows more\n");
     }
 }
 
-/// A line of the table.
-fn row(text: &mut String, name: &str, cells: &[impl AsRef<str>]) {
-    if name.chars().count() > NAME_WIDTH {
-        let _ = writeln!(text, "{name}");
-        let _ = write!(text, "{:NAME_WIDTH$}", "");
-    } else {
-        let _ = write!(text, "{name:NAME_WIDTH$}");
+fn changes(text: &mut String, events: &[Box<serde_json::value::RawValue>], now: Timestamp, colour: bool) {
+    if events.is_empty() {
+        return;
     }
-    for (cell, width) in cells.iter().zip([7, 12, 7, 13, 13]) {
-        let _ = write!(text, "{:>width$}", cell.as_ref());
-    }
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-}
-
-/// Cut to the width, and without what a terminal would take for a command.
-fn line(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    match text.char_indices().nth(WIDTH) {
-        Some(_) => text.chars().take(WIDTH - 1).map(shown).chain(['…']).collect(),
-        None => text.chars().map(shown).collect(),
-    }
-}
-
-/// Three digits or so of a rate.
-fn rate(calls: f64) -> String {
-    match calls {
-        under if under < 9.995 => format!("{under:.2}"),
-        under if under < 99.95 => format!("{under:.1}"),
-        more => format!("{more:.0}"),
-    }
-}
-
-fn duration(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(LATE_MOST).min(LATE_MOST)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::order::Provider;
-    use crate::core::time::Timestamp;
-    use crate::daemon::observe::{LanesView, ListView};
-
-    const AT: i64 = 1_795_341_600_000;
-
-    fn scope(provider: Provider, account: &str) -> ScopeView {
-        let nothing = lane(0, 0.0, Some(0.0));
-        ScopeView {
-            provider,
-            account: account.to_owned(),
-            accounts: vec![account.to_owned()],
-            account_id: None,
-            region: "eu-west-2".to_owned(),
-            tracked: 4,
-            looked_at: 4,
-            in_flight: 0,
-            rate: 1.6,
-            quota: 1.6,
-            hold_s: 0.0,
-            throttled_since: None,
-            unavailable_since: None,
-            denied_since: None,
-            suspect_since: None,
-            overloaded_since: None,
-            list: ListView { pages: None, whole: false, read_at: None, reading: false },
-            lanes: LanesView { urgent: nothing.clone(), pending: nothing.clone(), verify: nothing },
-        }
-    }
-
-    fn lane(due: u64, oldest_s: f64, expected_s: Option<f64>) -> LaneView {
-        LaneView { due, oldest_s, expected_s }
-    }
-
-    fn before(seconds: i64) -> Timestamp {
-        Timestamp::from_millis(AT - seconds * 1000)
-    }
-
-    fn rendered(scopes: Vec<ScopeView>) -> String {
-        let text = render(Overview { at: Timestamp::from_millis(AT), scopes });
-        for line in text.lines() {
-            assert!(line.chars().count() <= WIDTH && !line.ends_with(' '), "{line:?}");
-        }
-        text
-    }
-
-    #[test]
-    fn the_troubled_come_first_then_the_late_then_the_rest() {
-        let well = scope(Provider::Chime, "prod-eu");
-        let mut late = scope(Provider::Chime, "prod-us");
-        late.lanes.verify = lane(1, 0.4, Some(0.7));
-        let mut later = ScopeView { tracked: 100_000, rate: 99.94, quota: 400.0, ..late.clone() };
-        later.account = "staging-with-a-long-name".to_owned();
-        later.accounts = vec![later.account.clone()];
-        later.lanes.pending = lane(81_234, 61.0, Some(7205.0));
-        later.list = ListView { pages: Some(12), whole: true, read_at: Some(before(90)), reading: true };
-        let mut held = scope(Provider::Connect, "prod-eu");
-        (held.throttled_since, held.overloaded_since, held.hold_s) =
-            (Some(before(60)), Some(before(3600)), 2.5);
-        held.lanes.urgent = lane(3, 12.0, Some(6.0));
-        held.accounts.push("prod-eu-2".to_owned());
-        let mut down = scope(Provider::Connect, "prod-us");
-        down.unavailable_since = Some(before(86_400));
-        down.lanes.pending = lane(4, 1e30, None);
-        assert_eq!(
-            rendered(vec![well, late, later, held, down]),
-            "\
-At 2026-11-22T10:00:00.000Z: 5 scopes, 2 in trouble, something waits in 4
-
-SCOPE                       ORDERS     CALLS/S    DUE       OLDEST       ALL IN
-connect/prod-us eu-west-2        4   1.60/1.60
-  pending                                           4       1000 d      unknown
-  ! unavailable since 2026-11-21T10:00:00.000Z: the service does not work
-connect/prod-eu eu-west-2        4   1.60/1.60
-  urgent                                            3         12 s          6 s
-  ! overloaded since 2026-11-22T09:00:00.000Z: more is due than the quota allows
-  ! throttled since 2026-11-22T09:59:00.000Z: the service refused for quota
-  ! every call waits for 2 s more
-    also of prod-eu-2
-chime/staging-with-a-long-name eu-west-2
-                            100000    99.9/400
-  pending                                       81234    1 min 1 s          2 h
-  verify                                            1    under 1 s    under 1 s
-    its list is being read, which had 12 pages
-chime/prod-us eu-west-2          4   1.60/1.60
-  verify                                            1    under 1 s    under 1 s
-chime/prod-eu eu-west-2          4   1.60/1.60  nothing waits
-
-ORDERS   orders and numbers that are tracked
-CALLS/S  calls a second, as learned / as our share of the quota allows
-DUE      orders and numbers whose look is due
-OLDEST   how long the one that is due first has waited
-ALL IN   how long until the last that is due now has been looked at
-"
-        );
-    }
-
-    #[test]
-    fn every_kind_of_trouble_has_its_place() {
-        let mut all: Vec<ScopeView> =
-            ["e", "d", "c", "b", "a"].map(|name| scope(Provider::Chime, name)).into();
-        all[0].denied_since = Some(before(1));
-        all[1].unavailable_since = Some(before(1));
-        all[2].suspect_since = Some(before(1));
-        all[3].overloaded_since = Some(before(1));
-        all[4].throttled_since = Some(before(1));
-        all.reverse();
-        let text = rendered(all);
-        let marks: Vec<&str> =
-            text.lines().filter_map(|line| line.strip_prefix("  ! ")?.split(' ').next()).collect();
-        assert_eq!(marks, ["denied", "unavailable", "suspect", "overloaded", "throttled"]);
-    }
-
-    #[test]
-    fn sinks_that_do_not_take_events_are_named() {
-        let sink = |name: &str, dead, memory| SinkStatus {
-            name: name.into(),
-            chooses: true,
-            pending: 12,
-            dead,
-            oldest: None,
-            last_error: None,
-            memory,
+    let _infallible = writeln!(text, "\n{}", paint("LAST CHANGES", Tone::Head, colour));
+    for event in events {
+        let Ok(record) = Record::deserialize(&**event) else { continue };
+        let at = record.time.map(|at| relative(at, now)).unwrap_or_default();
+        let tone = match record.level.as_str() {
+            "error" => Some(Tone::Bad),
+            "warn" => Some(Tone::Warn),
+            _ => None,
         };
-        let since = Some(before(0));
-        let failing = SinkMemory { failing_since: since, ..SinkMemory::default() };
-        let gone = SinkMemory { disabled_since: since, ..failing };
-        let sinks = [
-            sink("log", 0, SinkMemory::default()),
-            sink("chat", 3, SinkMemory::default()),
-            sink("pager", 0, failing),
-            sink("desk", 1, gone),
-        ];
-        let at = before(0);
-        let expected = format!(
-            "! chat refused events: 12 wait, 3 dead\n! pager takes nothing since {at}: 12 wait, 0 dead\n\
-             ! desk is not tried any more since {at}: 12 wait, 1 dead\n"
-        );
-        assert_eq!(troubled(&sinks), expected);
-        assert_eq!(troubled(&sinks[..1]), "");
-    }
-
-    #[test]
-    fn where_nothing_waits_that_is_said() {
-        let text = rendered(vec![scope(Provider::Chime, "a")]);
-        assert!(
-            text.starts_with("At 2026-11-22T10:00:00.000Z: 1 scope, none is in trouble, nothing waits\n")
-        );
-        let none = "At 2026-11-22T10:00:00.000Z there is no scope: the configuration has no account.\n";
-        assert_eq!(rendered(Vec::new()), none);
-    }
-
-    #[test]
-    fn three_hundred_scopes_and_odd_names_keep_to_the_columns() {
-        let mut all: Vec<ScopeView> =
-            (0..300).map(|n| scope(Provider::Connect, &format!("prod-{n:03}"))).collect();
-        all[299].denied_since = Some(before(5));
-        all[298].lanes.urgent = lane(1, 5.0, Some(1.0));
-        all.push(scope(Provider::Connect, &"\u{1b}[31mred\n".repeat(20)));
-        all[300].accounts.extend((0..300).map(|n| format!("prod-{n:03}")));
-        let text = rendered(all);
-        let scopes: Vec<&str> = text.lines().filter(|line| line.starts_with("connect/")).collect();
-        assert_eq!(scopes.len(), 301);
-        assert!(scopes[0].starts_with("connect/prod-299 ") && scopes[1].starts_with("connect/prod-298 "));
-        assert!(scopes[2].starts_with("connect/\u{fffd}[31mred\u{fffd}") && scopes[2].ends_with('…'));
-        assert!(scopes[3].starts_with("connect/prod-000 ") && scopes[300].starts_with("connect/prod-297 "));
-        assert!(!text.contains('\u{1b}'));
-        assert!(text.contains("\n    also of prod-000, prod-001, "));
+        let shown = line(&format!("{} {:20} {}", cell(&at, 12), record.event, record.message));
+        let _infallible = writeln!(text, "{}", paint(&shown, tone, colour));
     }
 }

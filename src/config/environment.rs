@@ -20,6 +20,9 @@ use super::value::nearest;
 /// What the variables begin with. `CLAIMWATCH_CONFIG` does not, on purpose.
 const PREFIX: &str = "CLAIMWATCH__";
 
+/// How a variable is called where it stands for a file.
+pub(super) const CALLED: &str = "environment variable ";
+
 /// A variable, as a text of its own: `NAME=value`.
 #[derive(Debug)]
 pub(super) struct Variable {
@@ -37,7 +40,7 @@ pub(super) fn variables(
     let mut found = Vec::new();
     for (name, value) in environment {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-        let file = PathBuf::from(format!("environment variable {name}"));
+        let file = PathBuf::from(format!("{CALLED}{name}"));
         match resolve(rest, accounts) {
             Ok(_) => {
                 let id = notes.texts.add(file, &format!("{name}={value}"));

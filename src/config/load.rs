@@ -15,7 +15,7 @@ use super::main_file::{self, Main};
 use super::problem::{Fault, Notes, Problems};
 use super::section::{Placed, Section};
 use super::text::{BUILT_IN, Span, TextId};
-use super::{CONF_D, Config, Outline, WatchList, environment, events, files, schema, shape};
+use super::{CONF_D, Config, Outline, Setting, WatchList, environment, events, files, origin, schema, shape};
 use crate::core::time::Timestamp;
 
 /// The lowest layer.
@@ -44,6 +44,8 @@ pub struct Loaded {
     pub bad_lists: Vec<BadList>,
     /// Everything that is wrong, and the warnings.
     pub problems: Problems,
+    /// Every setting of the main configuration, and where it comes from.
+    pub settings: Vec<Setting>,
     /// How the files stood before they were read; without the lists where their folders are not known.
     pub outline: Outline,
 }
@@ -61,7 +63,7 @@ pub struct BadList {
 pub fn load(sources: &Sources) -> Loaded {
     let mut notes = Notes::default();
     let mut outline = Outline::of(&sources.path, &[]);
-    let (main, main_is_complete, main_is_good) = load_main(sources, &mut notes);
+    let (main, settings, main_is_complete, main_is_good) = load_main(sources, &mut notes);
     outline.add(&main.config.watch_dirs);
     let (files, dirs_are_good) = list_files(&main, main_is_complete, &mut notes);
     let against = Against {
@@ -77,12 +79,13 @@ pub fn load(sources: &Sources) -> Loaded {
         bad_lists,
         config: good.then_some(main.config),
         problems: notes.finish(),
+        settings,
         outline,
     }
 }
 
-/// The main configuration, whether all of it could be parsed, and whether it is good.
-fn load_main(sources: &Sources, notes: &mut Notes) -> (Main, bool, bool) {
+/// The main configuration, its settings, whether all of it could be parsed, and whether it is good.
+fn load_main(sources: &Sources, notes: &mut Notes) -> (Main, Vec<Setting>, bool, bool) {
     let folder = sources.path.parent().unwrap_or(Path::new(""));
     let (main, mut good) = read_main(&sources.path, notes);
     let mut held = vec![Held::of(main, notes)];
@@ -123,7 +126,8 @@ fn load_main(sources: &Sources, notes: &mut Notes) -> (Main, bool, bool) {
     // A file that could not be parsed lacks keys that are in it: nothing is said about the whole then.
     let complete = good && !broken;
     let read = main_file::read(Section::root(&merged, 0, whole), &sources.path, complete, notes);
-    (read, complete, notes.errors() == 0)
+    let settings = origin::settings(&merged, &notes.texts, DEFAULTS);
+    (read, settings, complete, notes.errors() == 0)
 }
 
 fn read_main(path: &Path, notes: &mut Notes) -> (TextId, bool) {

@@ -13,6 +13,7 @@ mod layers;
 mod list;
 mod load;
 mod main_file;
+mod origin;
 mod policy;
 mod problem;
 mod render;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 pub use follow::{Follower, Outline};
 pub use load::{BadList, Loaded, Sources, load};
+pub use origin::Setting;
 pub use problem::{Problem, Problems, Severity};
 
 use crate::core::order::{Declared, ListTerms, Provider};

@@ -1,6 +1,7 @@
 // The page of claimwatch: asks the API of the daemon that served it, hears its events, and decides what is shown when.
 // How things look is view.js's affair.
 
+import * as dom from './dom.js';
 import * as view from './view.js';
 
 /** Orders that one page of the API brings, and rows that the table holds at most: a phone has to carry them. */
@@ -26,16 +27,49 @@ const TYPING = 300;
 
 /** The stream names its events, so each has to be listened for by name. Those of docs/events.md; a test compares. */
 const EVENTS = [
-  'number.in_progress', 'number.claimed', 'number.failed', 'number.released',
-  'window.opened', 'window.closing', 'window.resolved', 'window.closed',
-  'order.tracked', 'order.untracked', 'order.status_changed', 'order.completed', 'order.attention',
-  'order.unrecognized', 'order.not_found', 'order.stalled', 'order.blocked',
-  'scope.throttled', 'scope.unavailable', 'scope.denied', 'scope.suspect', 'scope.overloaded', 'scope.caught_up',
-  'scope.recovered', 'sink.failing', 'sink.recovered', 'sink.disabled', 'delivery.dead',
-  'config.applied', 'config.rejected', 'daemon.started', 'daemon.stopped', 'heartbeat', 'digest',
+  'number.in_progress',
+  'number.claimed',
+  'number.failed',
+  'number.released',
+  'window.opened',
+  'window.closing',
+  'window.resolved',
+  'window.closed',
+  'order.tracked',
+  'order.untracked',
+  'order.status_changed',
+  'order.completed',
+  'order.attention',
+  'order.unrecognized',
+  'order.not_found',
+  'order.stalled',
+  'order.blocked',
+  'scope.throttled',
+  'scope.unavailable',
+  'scope.denied',
+  'scope.suspect',
+  'scope.overloaded',
+  'scope.caught_up',
+  'scope.recovered',
+  'sink.failing',
+  'sink.recovered',
+  'sink.disabled',
+  'delivery.dead',
+  'config.applied',
+  'config.rejected',
+  'daemon.started',
+  'daemon.stopped',
+  'heartbeat',
+  'digest',
 ];
 /** Besides warnings and errors, what somebody waits for. */
-const GOOD_NEWS = new Set(['number.claimed', 'window.resolved', 'order.completed', 'scope.recovered', 'sink.recovered']);
+const GOOD_NEWS = new Set([
+  'number.claimed',
+  'window.resolved',
+  'order.completed',
+  'scope.recovered',
+  'sink.recovered',
+]);
 
 const $ = (id) => document.getElementById(id);
 
@@ -48,7 +82,17 @@ let shown = { status: null, order: null, orderError: null };
 const link = { answeredAt: null, failed: null, broken: null, opened: false };
 
 function emptyTable() {
-  return { from: null, rows: PAGE, pages: SEARCH_PAGES, orders: [], next: null, searched: 0, searchedAt: 0, ready: false, error: null };
+  return {
+    from: null,
+    rows: PAGE,
+    pages: SEARCH_PAGES,
+    orders: [],
+    next: null,
+    searched: 0,
+    searchedAt: 0,
+    ready: false,
+    error: null,
+  };
 }
 
 // --- The API -------------------------------------------------------------------------------------------------------
@@ -68,7 +112,7 @@ async function get(path, query, signal) {
   const patient = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
   const response = await fetch(`api/v1/${path}${search}`, { signal: patient, cache: 'no-store' });
   const body = await response.json().catch(() => null);
-  if (!response.ok) throw new Refusal(response.status, view.text(body?.error ?? `HTTP ${response.status}`));
+  if (!response.ok) throw new Refusal(response.status, dom.text(body?.error ?? `HTTP ${response.status}`));
   if (body === null || typeof body !== 'object') throw new Refusal(response.status, 'the answer is not understood');
   return body;
 }
@@ -98,9 +142,23 @@ async function searchOrders(signal) {
 
 function matches(order, text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const labels = Object.entries(order).filter(([key]) => key.startsWith('label')).map(([, value]) => value);
-  const all = [order.number, order.order_id, order.list, order.account, order.status, order.condition, order.reason, order.raw,
-    order.target, ...labels].join('\n').toLowerCase();
+  const labels = Object.entries(order)
+    .filter(([key]) => key.startsWith('label'))
+    .map(([, value]) => value);
+  const all = [
+    order.number,
+    order.order_id,
+    order.list,
+    order.account,
+    order.status,
+    order.condition,
+    order.reason,
+    order.raw,
+    order.target,
+    ...labels,
+  ]
+    .join('\n')
+    .toLowerCase();
   return words.every((word) => all.includes(word));
 }
 
@@ -153,7 +211,7 @@ function failed(why) {
 
 function answered(status) {
   const at = Date.parse(status.at);
-  if (!Number.isNaN(at)) view.clock.ahead = at - Date.now();
+  if (!Number.isNaN(at)) dom.clock.ahead = at - Date.now();
   link.answeredAt = Date.now();
   shown.status = status;
 }
@@ -169,7 +227,8 @@ async function fetchPart(signal) {
     }
     const search = Boolean(mine.filter.text);
     // A search of many pages is not repeated with each event.
-    if (search && table.ready && table.searched > SEARCH_PAGE && Date.now() - table.searchedAt < POLL_EVERY - 1000) return;
+    if (search && table.ready && table.searched > SEARCH_PAGE && Date.now() - table.searchedAt < POLL_EVERY - 1000)
+      return;
     const found = await (search ? searchOrders : getOrders)(signal);
     if (route === mine) Object.assign(table, found, { ready: true, error: null, searchedAt: Date.now() });
   } catch (error) {
@@ -193,10 +252,12 @@ function openStream() {
     // What was said while there was no stream is in the next answer.
     refresh();
     showLink();
+    showTitle();
   });
   stream.addEventListener('error', () => {
     link.broken ??= Date.now();
     showLink();
+    showTitle();
     // After a lost connection the browser tries again by itself; not after an answer that is no stream.
     if (stream.readyState !== EventSource.CLOSED) return;
     setTimeout(openStream, reopenAfter);
@@ -224,11 +285,14 @@ function announce(event) {
   const worse = (event, than) => LEVELS.indexOf(event.level) >= LEVELS.indexOf(than.level);
   if (announcing.worst) announcing.more += 1;
   if (!announcing.worst || worse(event, announcing.worst)) announcing.worst = event;
-  announcing.timer ??= setTimeout(() => {
-    const more = announcing.more ? ` And ${announcing.more} more.` : '';
-    $('announcer').textContent = `${view.text(announcing.worst.message ?? announcing.worst.event, 300)}.${more}`;
-    Object.assign(announcing, { worst: null, more: 0, timer: null, last: Date.now() });
-  }, Math.max(250, announcing.last + ANNOUNCE_EVERY - Date.now()));
+  announcing.timer ??= setTimeout(
+    () => {
+      const more = announcing.more ? ` And ${announcing.more} more.` : '';
+      $('announcer').textContent = `${dom.text(announcing.worst.message ?? announcing.worst.event, 300)}.${more}`;
+      Object.assign(announcing, { worst: null, more: 0, timer: null, last: Date.now() });
+    },
+    Math.max(250, announcing.last + ANNOUNCE_EVERY - Date.now()),
+  );
 }
 
 // --- Showing -------------------------------------------------------------------------------------------------------
@@ -251,7 +315,7 @@ function show() {
 }
 
 function showLink() {
-  const clockTime = (at) => view.when(new Date(at + view.clock.ahead).toISOString());
+  const clockTime = (at) => dom.when(new Date(at + dom.clock.ahead).toISOString());
   const trouble = link.failed ?? (link.broken ? { since: link.broken, why: null } : null);
   const state = trouble ? 'broken' : link.answeredAt && link.opened ? 'live' : 'connecting';
   const words = trouble ? (trouble.why ? 'the daemon answers with an error' : 'reconnecting') : state;
@@ -263,27 +327,42 @@ function showLink() {
   if (trouble) detail.push(trouble.why ? `: ${trouble.why}, since ` : 'since ', clockTime(trouble.since));
   if (age === null) detail.push(trouble ? ', nothing was seen yet' : '');
   else if (trouble || age > STALE_AFTER) {
-    detail.push(trouble ? ', what you see is from ' : 'what you see is from ', clockTime(link.answeredAt), `, ${view.span(age)} old`);
+    detail.push(
+      trouble ? ', what you see is from ' : 'what you see is from ',
+      clockTime(link.answeredAt),
+      `, ${dom.span(age)} old`,
+    );
   }
   // Said each second while something is wrong, so only what changes is touched.
   const before = $('link-detail');
-  const after = view.el('span', { id: 'link-detail' }, ...detail);
+  const after = dom.el('span', { id: 'link-detail' }, ...detail);
   if (before.textContent !== after.textContent) before.replaceWith(after);
 }
 
 function showAlerts(status) {
   const alerts = $('alerts');
   const old = pageIsOld(status);
-  view.paint($('alerts-list'), [status.store_failing, status.config, troublesOnly(status.scopes), status.sinks, old], () => [
-    ...view.alerts(status),
-    ...(old ? [view.el('li', {}, 'The daemon is another version than this page. ', reloadButton())] : []),
-  ]);
+  dom.paint(
+    $('alerts-list'),
+    [status.store_failing, status.config, troublesOnly(status.scopes), status.sinks, old],
+    () => [
+      ...view.alerts(status),
+      ...(old ? [dom.el('li', {}, 'The daemon is another version than this page. ', reloadButton())] : []),
+    ],
+  );
   alerts.hidden = !$('alerts-list').firstChild;
 }
 
 /** What of a scope an alert tells: how late it is changes all the time. */
-const troublesOnly = (scopes) => (scopes ?? []).map((scope) =>
-  [scope.provider, scope.account, scope.region, scope.denied_since, scope.unavailable_since, scope.suspect_since]);
+const troublesOnly = (scopes) =>
+  (scopes ?? []).map((scope) => [
+    scope.provider,
+    scope.account,
+    scope.region,
+    scope.denied_since,
+    scope.unavailable_since,
+    scope.suspect_since,
+  ]);
 
 let version = null;
 function pageIsOld(status) {
@@ -292,43 +371,68 @@ function pageIsOld(status) {
 }
 
 function reloadButton() {
-  const button = view.el('button', { type: 'button' }, 'Reload the page');
+  const button = dom.el('button', { type: 'button' }, 'Reload the page');
   button.addEventListener('click', () => location.reload());
   return button;
 }
 
 function showOverview(status) {
-  view.paint($('counts'), status.orders, () => view.counts(status.orders));
+  dom.paint($('counts'), status.orders, () => view.counts(status.orders));
   const windows = status.windows ?? [];
   const open = Number(status.orders?.windows ?? windows.length);
-  const more = open > windows.length ? ` The ${windows.length} that end first are shown; the orders below have all.` : '';
+  const more =
+    open > windows.length ? ` The ${windows.length} that end first are shown; the orders below have all.` : '';
   $('windows-note').textContent = windows.length
     ? `Claim each number again before its time is up; claimwatch sees it by itself.${more}`
     : 'No retry window is open. When a claim fails, it stands here with the time that is left to claim the number again.';
-  view.sync($('windows'), windows, (w) => [w.provider, w.account, w.region, w.order_id, w.window_id], view.windowCard);
+  dom.sync(
+    $('windows'),
+    windows,
+    (w) => [w.provider, w.account, w.region, w.order_id, w.window_id],
+    view.windowCard,
+    view.essence,
+  );
   const events = status.events ?? [];
   $('events-note').textContent = events.length ? '' : 'Nothing happened to an order yet.';
-  view.sync($('events'), events, (event) => event.id, view.eventItem);
+  dom.sync($('events'), events, (event) => event.id, view.eventItem);
   $('scopes-note').textContent = view.scopesNote(status.scopes);
   const scopes = view.sortedScopes(status.scopes);
-  view.sync($('scopes'), scopes, (scope) => [scope.provider, scope.account, scope.region], view.scopeItem);
+  dom.sync($('scopes'), scopes, (scope) => [scope.provider, scope.account, scope.region], view.scopeItem);
   $('sinks-note').textContent = view.sinksNote(status.sinks);
-  view.sync($('sinks'), view.troubledSinks(status.sinks), (sink) => sink.name, view.sinkItem);
-  view.paint($('daemon'), [status.daemon, status.config, status.store_failing, status.orders?.tracked], () => view.daemonFacts(status));
+  dom.sync($('sinks'), view.troubledSinks(status.sinks), (sink) => sink.name, view.sinkItem);
+  dom.paint($('daemon'), [status.daemon, status.config, status.store_failing, status.orders?.tracked], () =>
+    view.daemonFacts(status),
+  );
 }
 
 function showOrders() {
   const { orders, next, searched, ready, error } = table;
   $('orders-table').hidden = orders.length === 0;
-  view.sync($('orders'), orders, (order) => [order.provider, order.account, order.region, order.order_id], view.orderRow);
-  view.paint($('orders-note'), [orders.length, next, searched, ready, error, route.filter, shown.status?.orders?.tracked, table.from],
-    ordersNote);
+  dom.sync(
+    $('orders'),
+    orders,
+    (order) => [order.provider, order.account, order.region, order.order_id],
+    view.orderRow,
+    view.essence,
+  );
+  dom.paint(
+    $('orders-note'),
+    [orders.length, next, searched, ready, error, route.filter, shown.status?.orders?.tracked, table.from],
+    ordersNote,
+  );
   $('more').hidden = !ready || next === null;
-  $('more').textContent = isFull() ? 'The next ones instead' : route.filter.text && orders.length < table.rows ? 'Search on' : 'More';
+  $('more').textContent = isFull()
+    ? 'The next ones instead'
+    : route.filter.text && orders.length < table.rows
+      ? 'Search on'
+      : 'More';
   $('first').hidden = table.from === null;
   const lists = new Set([...$('lists').options].map((option) => option.value));
-  const seen = [...orders, ...(shown.status?.windows ?? [])].map((order) => String(order.list)).filter((name) => !lists.has(name));
-  for (const name of new Set(seen)) if ($('lists').options.length < 100) $('lists').append(view.el('option', { value: name }));
+  const seen = [...orders, ...(shown.status?.windows ?? [])]
+    .map((order) => String(order.list))
+    .filter((name) => !lists.has(name));
+  for (const name of new Set(seen))
+    if ($('lists').options.length < 100) $('lists').append(dom.el('option', { value: name }));
 }
 
 /** Whether the table holds all that it may: then more take the place of these. */
@@ -342,28 +446,48 @@ function ordersNote() {
   if (error) return [`The daemon does not take this filter: ${error}.`];
   if (!ready) return ['Asking the daemon…'];
   if (shown.status?.orders?.tracked === 0) {
-    return ['Nothing is watched yet. Name orders and numbers in a watch list, ', view.el('code', {}, 'watch.d/NAME.toml'), ', see what it does with ',
-      view.el('code', {}, 'claimwatch plan'), ', and have the daemon read it with ', view.el('code', {}, 'claimwatch reload'), '.'];
+    return [
+      'Nothing is watched yet. Name orders and numbers in a watch list, ',
+      dom.el('code', {}, 'watch.d/NAME.toml'),
+      ', see what it does with ',
+      dom.el('code', {}, 'claimwatch plan'),
+      ', and have the daemon read it with ',
+      dom.el('code', {}, 'claimwatch reload'),
+      '.',
+    ];
   }
   const searchedWords = text ? ` Searched ${searched} orders${next === null ? ', all there are' : ''}.` : '';
   if (orders.length) {
-    const most = filtered ? `${next === null ? 'All' : 'The first'} ${orders.length} that match` : `${orders.length} of ${shown.status?.orders?.tracked ?? 'all'}`;
+    const most = filtered
+      ? `${next === null ? 'All' : 'The first'} ${orders.length} that match`
+      : `${orders.length} of ${shown.status?.orders?.tracked ?? 'all'}`;
     return [`${most}${table.from === null ? '' : ', after the most urgent ones'}.${searchedWords}`];
   }
   const by = text
-    ? [' Or ask for it by id or number: ', view.el('a', { href: `#/orders/${encodeURIComponent(text)}` }, view.text(text, 60)), '.']
+    ? [
+        ' Or ask for it by id or number: ',
+        dom.el('a', { href: `#/orders/${encodeURIComponent(text)}` }, dom.text(text, 60)),
+        '.',
+      ]
     : [];
-  return [`No order ${filtered ? 'matches. Clear the filter to see all.' : 'is here any more.'}${searchedWords}`, ...by];
+  return [
+    `No order ${filtered ? 'matches. Clear the filter to see all.' : 'is here any more.'}${searchedWords}`,
+    ...by,
+  ];
 }
 
 function showOrder() {
   const { order, orderError } = shown;
-  const title = order?.order ? view.nameOf(order.order) : `order ${view.text(route.order, 60)}`;
-  const label = order?.order?.label ? `, ${view.text(order.order.label)}` : '';
+  const title = order?.order ? view.nameOf(order.order) : `order ${dom.text(route.order, 60)}`;
+  const label = order?.order?.label ? `, ${dom.text(order.order.label)}` : '';
   $('order-title').textContent = title + label;
-  view.paint($('order-body'), [route.order, order, orderError], () => {
-    if (orderError) return [view.el('p', { class: 'alert' }, `The daemon says: ${orderError}.`), view.el('p', {}, 'Ask with the whole id, or look for it among all orders.')];
-    return order ? view.orderView(order) : [view.el('p', { class: 'hint' }, 'Asking the daemon…')];
+  dom.paint($('order-body'), [route.order, order, orderError], () => {
+    if (orderError)
+      return [
+        dom.el('p', { class: 'alert' }, `The daemon says: ${orderError}.`),
+        dom.el('p', {}, 'Ask with the whole id, or look for it among all orders.'),
+      ];
+    return order ? view.orderView(order) : [dom.el('p', { class: 'hint' }, 'Asking the daemon…')];
   });
 }
 
@@ -388,7 +512,10 @@ function parse(hash) {
     }
   }
   const query = new URLSearchParams(hash.startsWith('#/?') ? hash.slice(3) : '');
-  return { order: null, filter: Object.fromEntries(FILTERS.map((name) => [name, query.get(name)?.slice(0, 200) ?? ''])) };
+  return {
+    order: null,
+    filter: Object.fromEntries(FILTERS.map((name) => [name, query.get(name)?.slice(0, 200) ?? ''])),
+  };
 }
 
 /** The overview as it was left for an order: on the way back it is there again. */
@@ -412,7 +539,8 @@ function navigate() {
 }
 
 function enterOrder(before) {
-  if (before?.order === null) left = { filter: before.filter, scroll: scrollY, focus: document.activeElement?.dataset?.focus };
+  if (before?.order === null)
+    left = { filter: before.filter, scroll: scrollY, focus: document.activeElement?.dataset?.focus };
   $('back').href = overviewHref(left?.filter);
   if (before?.order !== route.order) Object.assign(shown, { order: null, orderError: null });
   show();
@@ -440,7 +568,7 @@ function fillFilter() {
     const value = route.filter[name];
     // A status that the page does not know may come by a link.
     if (field.tagName === 'SELECT' && value && ![...field.options].some((option) => option.value === value)) {
-      field.append(view.el('option', { value }, view.text(value, 60)));
+      field.append(dom.el('option', { value }, dom.text(value, 60)));
     }
     // What is being typed is left alone.
     if (field !== document.activeElement || field.tagName === 'SELECT') field.value = value;
@@ -492,6 +620,13 @@ function listen() {
     $('filter-text').focus();
   });
   $('more').addEventListener('click', showMore);
+  // The whole row, for fingers; but not what selects a part of it.
+  $('orders').addEventListener('click', (event) => {
+    const anchor = event.target.closest('tr')?.querySelector('a');
+    if (!anchor || event.target.closest('a') || !getSelection().isCollapsed) return;
+    anchor.focus({ preventScroll: true });
+    anchor.click();
+  });
   $('first').addEventListener('click', () => {
     table = emptyTable();
     refresh(true);
@@ -510,8 +645,8 @@ function listen() {
     if (document.visibilityState === 'visible') refresh();
   });
   $('utc').addEventListener('change', () => {
-    view.clock.utc = $('utc').checked;
-    remember(view.clock.utc);
+    dom.clock.utc = $('utc').checked;
+    remember(dom.clock.utc);
     show();
   });
 }
@@ -533,13 +668,13 @@ function remembered() {
   }
 }
 
-view.clock.utc = remembered();
-$('utc').checked = view.clock.utc;
+dom.clock.utc = remembered();
+$('utc').checked = dom.clock.utc;
 listen();
 navigate();
 openStream();
 setInterval(() => {
-  view.tick();
+  dom.tick();
   showLink();
 }, 1000);
 setInterval(() => refresh(), POLL_EVERY);

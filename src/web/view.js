@@ -2,18 +2,29 @@
 //
 // Everything in an answer is foreign text. It becomes text nodes and percent-encoded parts of addresses, never markup.
 
-/** Milliseconds that the daemon's clock is ahead of this device's; whether times are shown in UTC. */
-export const clock = { ahead: 0, utc: false };
+import {
+  LONG,
+  SHORT,
+  ago,
+  code,
+  countdown,
+  data,
+  el,
+  format,
+  now,
+  say,
+  since,
+  span,
+  text,
+  ticking,
+  until,
+  when,
+} from './dom.js';
 
 /** How many rows of anything that is not paged are shown. */
 const ROWS_MOST = 200;
 const SCOPES_MOST = 50;
 const ALERTS_MOST = 12;
-/** Characters of a foreign text: in a row, and where there is room. */
-const SHORT = 200;
-const LONG = 2000;
-/** Control characters, and what turns the direction of text: "+44…" must read as it was sent. */
-const UNSEEN = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 
 const URGENCIES = {
   window: { sign: '▲', words: 'window open', counted: 'with a window open' },
@@ -58,27 +69,8 @@ const TROUBLES = [
 ];
 const LEVELS = { error: ['✕', 'error'], warn: ['▲', 'warning'], info: ['·', 'info'] };
 
-// --- Elements ------------------------------------------------------------------------------------------------------
+// --- Small things --------------------------------------------------------------------------------------------------
 
-/** Foreign text as it can be shown: without what is unseen, and cut. */
-export function text(value, most = SHORT) {
-  const shown = String(value ?? '').replace(UNSEEN, '\ufffd');
-  return shown.length > most ? `${shown.slice(0, most - 1)}…` : shown;
-}
-
-/** An element. Attributes that are null or undefined are left out; children are nodes or text. */
-export function el(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes ?? {})) {
-    if (value !== null && value !== undefined) made.setAttribute(key, value);
-  }
-  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ''));
-  return made;
-}
-
-/** Foreign text, whose direction does not leak into what stands beside it. */
-const data = (value, most) => el('bdi', {}, text(value, most));
-const code = (value, most) => el('code', {}, text(value, most));
 /** A sign that says in a shape what the words beside it say. */
 const sign = (shape) => el('span', { class: 'sign', 'aria-hidden': 'true' }, shape);
 const chip = (kind, shape, words) => el('span', { class: `chip ${kind}` }, sign(shape), ' ', words);
@@ -102,152 +94,13 @@ function where(about) {
   return [data(about.list, 80), ' · ', data(`${about.provider}/${about.account} ${about.region}`, 120)];
 }
 
-const signatures = new WeakMap();
-/** What changes with each answer and is not shown: it must not make an element a new one. */
-const VOLATILE = new Set(['at', 'remaining_s']);
-const signature = (value) =>
-  JSON.stringify([clock.utc, value], (key, inner) => (VOLATILE.has(key) ? undefined : inner));
-
-/** Runs a change of what is in `box`; focus that was in it is then on the same thing again, or on the heading. */
-function keepingFocus(box, change) {
-  const focused = box.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
-  change();
-  if (focused === undefined || box.contains(document.activeElement)) return;
-  const again = box.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
-  (again ?? box.closest('section, article')?.querySelector('h2'))?.focus({ preventScroll: true });
-}
-
-/** Fills `box` anew if what it is made of is not what it was. */
-export function paint(box, from, build) {
-  const now = signature(from);
-  if (signatures.get(box) === now) return;
-  keepingFocus(box, () => box.replaceChildren(...build()));
-  signatures.set(box, now);
-}
-
 /** What of an order or a window is worth a glance when it changes; that it was looked at again is not. */
-const essence = ({ status, urgency, condition, reason, acknowledged }) => JSON.stringify([status, urgency, condition, reason, acknowledged]);
-/** How long a change is marked: as long as its animation. */
-const MARKED = 2500;
-
-/** Makes `box` hold one element for each item, in order; those that did not change stay as they are. */
-export function sync(box, items, keyOf, build) {
-  keepingFocus(box, () => {
-    const before = new Map([...box.children].map((child) => [child.dataset.key, child]));
-    const stay = new Set();
-    for (const item of items) {
-      const key = JSON.stringify(keyOf(item));
-      const old = before.get(key);
-      const now = signature(item);
-      if (old && signatures.get(old) === now) {
-        stay.add(old);
-        continue;
-      }
-      const made = build(item);
-      Object.assign(made.dataset, { key, essence: essence(item) });
-      signatures.set(made, now);
-      if (old && old.dataset.essence !== made.dataset.essence) {
-        made.classList.add('changed');
-        setTimeout(() => made.classList.remove('changed'), MARKED);
-      }
-      stay.add(made);
-    }
-    for (const child of [...box.children]) if (!stay.has(child)) child.remove();
-    let place = box.firstElementChild;
-    for (const node of stay) {
-      if (node === place) place = place.nextElementSibling;
-      else box.insertBefore(node, place);
-    }
-  });
-}
-
-// --- Time ----------------------------------------------------------------------------------------------------------
-
-/** Now, by the daemon's clock: a phone's may be off, and time left must not depend on it. */
-export const now = () => Date.now() + clock.ahead;
-
-const tickers = new Map();
-
-/** Has `update` run now and each second while `node` is on the page. */
-function ticking(node, update) {
-  update();
-  tickers.set(node, update);
-  return node;
-}
-
-export function tick() {
-  for (const [node, update] of tickers) {
-    if (node.isConnected) update();
-    else tickers.delete(node);
-  }
-}
-
-function say(node, words) {
-  if (node.textContent !== words) node.textContent = words;
-}
-
-function units(milliseconds) {
-  const total = Math.max(0, Math.floor(milliseconds / 1000));
-  const all = [[Math.floor(total / 86400), 'd'], [Math.floor(total / 3600) % 24, 'h'], [Math.floor(total / 60) % 60, 'min'],
-    [total % 60, 's']];
-  const first = all.findIndex(([count]) => count > 0);
-  return first < 0 ? [] : all.slice(first);
-}
-
-/** As the daemon's messages have it: "1 d 2 h", "5 min 3 s". */
-export function span(milliseconds) {
-  const shown = units(milliseconds).slice(0, 2).filter(([count]) => count > 0);
-  if (!shown.length) return milliseconds > 0 ? 'under 1 s' : '0 s';
-  return shown.map(([count, unit]) => `${count} ${unit}`).join(' ');
-}
-
-/** With seconds to the end: "3 h 00 min 18 s". Each unit keeps its place and width, so that a glance at the same spot is enough. */
-function countdown(milliseconds) {
-  const shown = units(milliseconds).map(([count, unit], at) => `${String(count).padStart(at ? 2 : 1, '0')} ${unit}`);
-  return shown.length ? shown.join(' ') : 'under 1 s';
-}
-
-const formats = new Map();
-function format(date) {
-  const year = date.getUTCFullYear() === new Date(now()).getUTCFullYear() ? undefined : 'numeric';
-  const key = `${clock.utc} ${year}`;
-  if (!formats.has(key)) {
-    formats.set(key, new Intl.DateTimeFormat('en-GB', {
-      day: 'numeric', month: 'short', year, hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
-      timeZone: clock.utc ? 'UTC' : undefined,
-    }));
-  }
-  return formats.get(key).format(date).replace(',', '');
-}
-
-/** A time; the exact one in UTC, as logs have it, is in its title. */
-export function when(iso) {
-  const date = new Date(iso);
-  if (Number.isNaN(date.getTime())) return data(iso, 40);
-  return el('time', { datetime: date.toISOString(), title: date.toISOString() }, format(date));
-}
-
-/** How long ago that was, and it goes on. */
-export function ago(iso) {
-  const at = Date.parse(iso);
-  const node = el('span', { class: 'relative' });
-  return ticking(node, () => say(node, now() - at < 1000 ? 'just now' : `${span(now() - at)} ago`));
-}
-
-function until(iso, past = 'due for') {
-  const at = Date.parse(iso);
-  const node = el('span', { class: 'relative' });
-  return ticking(node, () => {
-    const left = at - now();
-    say(node, left > 0 ? `in ${span(left)}` : `${past} ${span(-left)}`);
-  });
-}
-
-const since = (iso) => (iso ? [when(iso), ' ', el('span', { class: 'aside' }, '(', ago(iso), ')')] : ['not known']);
+export const essence = ({ status, urgency, condition, reason, acknowledged }) =>
+  JSON.stringify([status, urgency, condition, reason, acknowledged]);
 
 // --- Windows -------------------------------------------------------------------------------------------------------
 
-/** How near its end is. By its own length, since a list may set another one: of a day, the last two hours and the last twelve. */
+/** How near its end is, by its own length, since a list may set one: of a day, the last two hours and the last twelve. */
 function nearness(left, length) {
   if (left <= 0) return 'any';
   return left <= length / 12 ? 'last' : left <= length / 2 ? 'soon' : 'calm';
@@ -260,9 +113,17 @@ function timeLeft(window, name) {
   const length = Math.max(1000, Number(window.window_length_s) * 1000 || 86_400_000);
   const words = el('p', { class: 'left' });
   const fill = el('span', { class: 'fill' });
-  const bar = el('div', {
-    class: 'bar', role: 'meter', 'aria-label': `Time left of the window of ${name}`, 'aria-valuemin': '0', 'aria-valuemax': '100',
-  }, fill);
+  const bar = el(
+    'div',
+    {
+      class: 'bar',
+      role: 'meter',
+      'aria-label': `Time left of the window of ${name}`,
+      'aria-valuemin': '0',
+      'aria-valuemax': '100',
+    },
+    fill,
+  );
   const box = el('div', { class: 'time-left' }, words, bar);
   return ticking(box, () => {
     const left = earliest - now();
@@ -276,7 +137,12 @@ function timeLeft(window, name) {
     fill.style.setProperty('inline-size', `${part.toFixed(2)}%`);
     bar.setAttribute('aria-valuenow', String(Math.round(part)));
     // Without seconds: some screen readers say each change of what they stand on.
-    const coarse = near === 'any' ? 'may end at any time' : left < 60_000 ? 'under 1 min left' : `${span(left - (left % 60_000))} left`;
+    const coarse =
+      near === 'any'
+        ? 'may end at any time'
+        : left < 60_000
+          ? 'under 1 min left'
+          : `${span(left - (left % 60_000))} left`;
     if (bar.getAttribute('aria-valuetext') !== coarse) bar.setAttribute('aria-valuetext', coarse);
   });
 }
@@ -288,15 +154,21 @@ function marks(window) {
   ];
 }
 
-const ends = (window) => el('p', { class: 'ends' }, 'Earliest end ', when(window.window_earliest), ', latest ', when(window.window_latest));
+const ends = (window) =>
+  el('p', { class: 'ends' }, 'Earliest end ', when(window.window_earliest), ', latest ', when(window.window_latest));
 
 export function windowCard(window) {
   const reason = window.reason ? el('p', { class: 'reason' }, data(window.reason, SHORT)) : null;
   const label = window.label ? [' ', el('span', { class: 'label' }, data(window.label, 200))] : [];
-  return el('li', { class: 'card' },
+  return el(
+    'li',
+    { class: 'card' },
     el('h3', {}, link(window, 'window'), ...label, ' ', ...marks(window)),
-    timeLeft(window, nameOf(window)), ends(window), reason,
-    el('p', { class: 'aside' }, ...where(window)));
+    timeLeft(window, nameOf(window)),
+    ends(window),
+    reason,
+    el('p', { class: 'aside' }, ...where(window)),
+  );
 }
 
 // --- Orders --------------------------------------------------------------------------------------------------------
@@ -304,16 +176,27 @@ export function windowCard(window) {
 function badge(order) {
   const urgency = known(URGENCIES, order.urgency) ?? { sign: '?', words: text(order.urgency, 40) };
   const kind = known(URGENCIES, order.urgency) ? order.urgency : 'pending';
-  return el('span', { class: `chip ${kind}`, title: urgency.words }, sign(urgency.sign), ' ', data(order.status ?? 'unknown', 60),
-    el('span', { class: 'unseen' }, ` (${urgency.words})`));
+  return el(
+    'span',
+    { class: `chip ${kind}`, title: urgency.words },
+    sign(urgency.sign),
+    ' ',
+    data(order.status ?? 'unknown', 60),
+    el('span', { class: 'unseen' }, ` (${urgency.words})`),
+  );
 }
 
 /** "3 CLAIMED, 1 FAILED", where an order has several numbers. */
 function tally(numbers) {
-  const all = Object.entries(numbers ?? {}).filter(([, count]) => Number(count) > 0).slice(0, 12);
+  const all = Object.entries(numbers ?? {})
+    .filter(([, count]) => Number(count) > 0)
+    .slice(0, 12);
   const several = all.length > 1 || all.some(([, count]) => Number(count) > 1);
   return several ? all.map(([status, count]) => `${text(count, 8)} ${text(status, 40)}`).join(', ') : '';
 }
+
+/** The service's own word, where that is not the status that stands beside it. */
+const otherWord = (raw, status) => raw !== undefined && raw !== status;
 
 const condition = (order) => known(CONDITIONS, order.condition) ?? text(order.condition, 80);
 
@@ -327,18 +210,28 @@ export function orderRow(order) {
   const cell = (label, ...children) => el('td', { role: 'cell', 'data-label': label }, ...children);
   const counted = tally(order.numbers);
   const soonest = list(order.windows)[0];
-  return el('tr', { role: 'row' },
-    el('th', { scope: 'row', role: 'rowheader' }, link(order, 'order'),
+  return el(
+    'tr',
+    { role: 'row' },
+    el(
+      'th',
+      { scope: 'row', role: 'rowheader' },
+      link(order, 'order'),
       order.label ? [' ', el('span', { class: 'label' }, data(order.label, 200))] : [],
-      el('div', { class: 'aside' }, ...where(order))),
-    cell('Status', badge(order),
+      el('div', { class: 'aside' }, ...where(order)),
+    ),
+    cell(
+      'Status',
+      badge(order),
       soonest ? el('div', {}, windowWords(soonest)) : null,
       order.condition ? el('div', {}, condition(order)) : null,
-      order.raw ? el('div', {}, 'the service says ', code(order.raw, 60)) : null,
+      otherWord(order.raw, order.status) ? el('div', {}, 'the service says ', code(order.raw, 60)) : null,
       order.reason ? el('div', { class: 'aside' }, data(order.reason)) : null,
-      counted ? el('div', { class: 'aside' }, counted) : null),
+      counted ? el('div', { class: 'aside' }, counted) : null,
+    ),
     cell('Since', when(order.since), el('div', { class: 'aside' }, ago(order.since))),
-    cell('Looks', ...looks(order)));
+    cell('Looks', ...looks(order)),
+  );
 }
 
 function windowWords(window) {
@@ -354,17 +247,30 @@ function windowWords(window) {
 
 export function eventItem(event) {
   const [shape, level] = known(LEVELS, event.level) ?? ['·', text(event.level, 20)];
-  return el('li', { class: `level-${known(LEVELS, event.level) ? event.level : 'info'}` },
-    el('div', {}, sign(shape), el('span', { class: 'unseen' }, level), ' ', code(event.event, 60), ' ',
-      event.order_id ? link(event, `event ${event.seq}`) : null),
+  return el(
+    'li',
+    { class: `level-${known(LEVELS, event.level) ? event.level : 'info'}` },
+    el(
+      'div',
+      {},
+      sign(shape),
+      el('span', { class: 'unseen' }, level),
+      ' ',
+      code(event.event, 60),
+      ' ',
+      event.order_id ? link(event, `event ${event.seq}`) : null,
+    ),
     el('div', {}, data(event.message, SHORT * 2)),
-    el('div', { class: 'aside' }, when(event.time), ', ', ago(event.time)));
+    el('div', { class: 'aside' }, when(event.time), ', ', ago(event.time)),
+  );
 }
 
 const troublesOf = (scope) => TROUBLES.filter(([word]) => scope[`${word}_since`]);
 const scopeName = (scope) => text(`${scope.provider}/${scope.account} ${scope.region}`, 120);
 const lanesOf = (scope) =>
-  ['urgent', 'pending', 'verify'].map((name) => [name, scope.lanes?.[name] ?? {}]).filter(([, lane]) => Number(lane.due) > 0);
+  ['urgent', 'pending', 'verify']
+    .map((name) => [name, scope.lanes?.[name] ?? {}])
+    .filter(([, lane]) => Number(lane.due) > 0);
 
 /** Those in trouble first, the worst of them before the others; then those where something waits; as `claimwatch status` does. */
 export function sortedScopes(scopes) {
@@ -372,15 +278,18 @@ export function sortedScopes(scopes) {
     const at = TROUBLES.findIndex(([word]) => scope[`${word}_since`]);
     return at < 0 ? TROUBLES.length : at;
   };
-  const late = (scope) => Math.max(0, ...lanesOf(scope).map(([, lane]) => Math.max(lane.expected_s ?? Infinity, lane.oldest_s ?? 0)));
+  const late = (scope) =>
+    Math.max(0, ...lanesOf(scope).map(([, lane]) => Math.max(lane.expected_s ?? Infinity, lane.oldest_s ?? 0)));
   const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
-  return [...list(scopes)].sort((a, b) =>
-    worst(a) - worst(b) || compare(late(b), late(a)) || compare(scopeName(a), scopeName(b))).slice(0, SCOPES_MOST);
+  return [...list(scopes)]
+    .sort((a, b) => worst(a) - worst(b) || compare(late(b), late(a)) || compare(scopeName(a), scopeName(b)))
+    .slice(0, SCOPES_MOST);
 }
 
 export function scopesNote(scopes) {
   const all = list(scopes);
-  if (!all.length) return 'There is no scope: the configuration has no account. Add an [account.NAME] section and restart the daemon.';
+  if (!all.length)
+    return 'There is no scope: the configuration has no account. Add an [account.NAME] section and restart the daemon.';
   const troubled = all.filter((scope) => troublesOf(scope).length).length;
   const waiting = all.filter((scope) => lanesOf(scope).length).length;
   const shown = all.length > SCOPES_MOST ? ` The first ${SCOPES_MOST} are shown; claimwatch status shows all.` : '';
@@ -390,11 +299,27 @@ export function scopesNote(scopes) {
 
 function lanesTable(scope, lanes) {
   const head = ['Lane', 'Due', 'Oldest', 'All in'].map((name) => el('th', { scope: 'col' }, name));
-  const rows = lanes.map(([name, lane]) => el('tr', {}, el('th', { scope: 'row' }, name), el('td', {}, text(lane.due, 12)),
-    el('td', {}, span(Number(lane.oldest_s) * 1000)),
-    el('td', {}, lane.expected_s === null || lane.expected_s === undefined ? 'unknown' : span(Number(lane.expected_s) * 1000))));
-  return el('table', { class: 'lanes' }, el('caption', { class: 'unseen' }, `What waits in ${scopeName(scope)}, and how late it will be`),
-    el('thead', {}, el('tr', {}, head)), el('tbody', {}, rows));
+  const rows = lanes.map(([name, lane]) =>
+    el(
+      'tr',
+      {},
+      el('th', { scope: 'row' }, name),
+      el('td', {}, text(lane.due, 12)),
+      el('td', {}, span(Number(lane.oldest_s) * 1000)),
+      el(
+        'td',
+        {},
+        lane.expected_s === null || lane.expected_s === undefined ? 'unknown' : span(Number(lane.expected_s) * 1000),
+      ),
+    ),
+  );
+  return el(
+    'table',
+    { class: 'lanes' },
+    el('caption', { class: 'unseen' }, `What waits in ${scopeName(scope)}, and how late it will be`),
+    el('thead', {}, el('tr', {}, head)),
+    el('tbody', {}, rows),
+  );
 }
 
 export function scopeItem(scope) {
@@ -402,13 +327,26 @@ export function scopeItem(scope) {
   const lanes = lanesOf(scope);
   const others = list(scope.accounts).filter((name) => name !== scope.account);
   const troubles = troublesOf(scope).map(([word, meaning]) =>
-    el('li', {}, chip('failed', '!', word), ' ', meaning, ', since ', ...since(scope[`${word}_since`])));
-  if (scope.hold_s > 0) troubles.push(el('li', {}, chip('attention', '!', 'hold'), ` every call waits for ${span(scope.hold_s * 1000)} more`));
-  const aside = [`${plural(Number(scope.tracked ?? 0), 'order', 'orders')}, ${calls(scope.rate)} of ${calls(scope.quota)} calls/s`,
-    lanes.length ? '' : ', nothing waits', scope.list?.reading ? ', its list is being read' : '',
-    others.length ? `; also of ${text(others.join(', '))}` : ''];
-  return el('li', {}, el('h3', {}, el('bdi', {}, scopeName(scope))), el('p', { class: 'aside' }, aside.join('')),
-    troubles.length ? el('ul', { class: 'troubles' }, troubles) : null, lanes.length ? lanesTable(scope, lanes) : null);
+    el('li', {}, chip('failed', '!', word), ' ', meaning, ', since ', ...since(scope[`${word}_since`])),
+  );
+  if (scope.hold_s > 0)
+    troubles.push(
+      el('li', {}, chip('attention', '!', 'hold'), ` every call waits for ${span(scope.hold_s * 1000)} more`),
+    );
+  const aside = [
+    `${plural(Number(scope.tracked ?? 0), 'order', 'orders')}, ${calls(scope.rate)} of ${calls(scope.quota)} calls/s`,
+    lanes.length ? '' : ', nothing waits',
+    scope.list?.reading ? ', its list is being read' : '',
+    others.length ? `; also of ${text(others.join(', '))}` : '',
+  ];
+  return el(
+    'li',
+    {},
+    el('h3', {}, el('bdi', {}, scopeName(scope))),
+    el('p', { class: 'aside' }, aside.join('')),
+    troubles.length ? el('ul', { class: 'troubles' }, troubles) : null,
+    lanes.length ? lanesTable(scope, lanes) : null,
+  );
 }
 
 /** What is wrong with a sink, or null. */
@@ -429,28 +367,56 @@ export function sinksNote(sinks) {
 }
 
 export function sinkItem(sink) {
-  return el('li', {}, el('h3', {}, data(sink.name, 80)), el('p', {}, chip('failed', '!', sink.disabled_since ? 'disabled' : sink.failing_since ? 'failing' : 'dead events'),
-    ' ', ...(sinkTrouble(sink) ?? [])),
-  el('p', { class: 'aside' }, `${text(sink.pending, 12)} wait, ${text(sink.dead, 12)} dead`),
-  sink.last_error ? el('p', { class: 'reason' }, data(sink.last_error)) : null);
+  return el(
+    'li',
+    {},
+    el('h3', {}, data(sink.name, 80)),
+    el(
+      'p',
+      {},
+      chip('failed', '!', sink.disabled_since ? 'disabled' : sink.failing_since ? 'failing' : 'dead events'),
+      ' ',
+      ...(sinkTrouble(sink) ?? []),
+    ),
+    el('p', { class: 'aside' }, `${text(sink.pending, 12)} wait, ${text(sink.dead, 12)} dead`),
+    sink.last_error ? el('p', { class: 'reason' }, data(sink.last_error)) : null,
+  );
 }
 
 /** What needs somebody besides orders. Throttled and overloaded scopes do not: they mend themselves. */
 export function alerts(status) {
   const found = [];
-  if (status.store_failing) found.push(['The store does not take writes: nothing is looked at until it does. See that its disk is not full.']);
+  if (status.store_failing)
+    found.push(['The store does not take writes: nothing is looked at until it does. See that its disk is not full.']);
   for (const { file, line, reason } of list(status.config?.rejected)) {
-    found.push(['The configuration is at fault, what was in force stays: ', code(`${file}${line ? `:${line}` : ''}`, 120), ' ', data(reason)]);
+    found.push([
+      'The configuration is at fault, what was in force stays: ',
+      code(`${file}${line ? `:${line}` : ''}`, 120),
+      ' ',
+      data(reason),
+    ]);
   }
   if (status.config?.successful === false && !list(status.config.rejected).length) {
     found.push(['The last reload of the configuration was refused: claimwatch check says why.']);
   }
   for (const scope of list(status.scopes)) {
     const [worst] = troublesOf(scope).filter(([, , act]) => act);
-    if (worst) found.push([el('bdi', {}, scopeName(scope)), `: ${worst[1]}, since `, ...since(scope[`${worst[0]}_since`]), `. ${worst[2]}`]);
+    if (worst)
+      found.push([
+        el('bdi', {}, scopeName(scope)),
+        `: ${worst[1]}, since `,
+        ...since(scope[`${worst[0]}_since`]),
+        `. ${worst[2]}`,
+      ]);
   }
   for (const sink of troubledSinks(status.sinks)) {
-    found.push(['Sink ', data(sink.name, 80), ' ', ...(sinkTrouble(sink) ?? []), `: ${text(sink.pending, 12)} wait, ${text(sink.dead, 12)} dead.`]);
+    found.push([
+      'Sink ',
+      data(sink.name, 80),
+      ' ',
+      ...(sinkTrouble(sink) ?? []),
+      `: ${text(sink.pending, 12)} wait, ${text(sink.dead, 12)} dead.`,
+    ]);
   }
   const shown = found.slice(0, ALERTS_MOST).map((parts) => el('li', {}, sign('!'), ' ', ...parts));
   return found.length > ALERTS_MOST ? [...shown, el('li', {}, `and ${found.length - ALERTS_MOST} more, below`)] : shown;
@@ -458,8 +424,23 @@ export function alerts(status) {
 
 export function counts(orders) {
   return Object.entries(URGENCIES).map(([word, { sign: shape, counted }]) =>
-    el('li', {}, el('a', { href: `#/?urgency=${word}`, class: `count ${Number(orders?.[word]) > 0 ? word : 'none'}`, 'data-focus': `count ${word}` },
-      sign(shape), ' ', el('strong', {}, text(orders?.[word] ?? 0, 12)), ` ${counted}`)));
+    el(
+      'li',
+      {},
+      el(
+        'a',
+        {
+          href: `#/?urgency=${word}`,
+          class: `count ${Number(orders?.[word]) > 0 ? word : 'none'}`,
+          'data-focus': `count ${word}`,
+        },
+        sign(shape),
+        ' ',
+        el('strong', {}, text(orders?.[word] ?? 0, 12)),
+        ` ${counted}`,
+      ),
+    ),
+  );
 }
 
 const fact = (name, ...value) => el('div', {}, el('dt', {}, name), el('dd', {}, ...value));
@@ -467,88 +448,202 @@ const fact = (name, ...value) => el('div', {}, el('dt', {}, name), el('dd', {}, 
 export function daemonFacts(status) {
   const { daemon = {}, config = {}, orders = {} } = status;
   const bad = config.successful === false || list(config.rejected).length > 0;
-  const up = daemon.running === false ? ['not running, last event ', ...since(daemon.last_event_at)] : since(daemon.started_at);
-  return [fact('Up since', ...up), fact('Version', data(daemon.version, 60)),
-    fact('Configuration', bad ? chip('failed', '!', 'at fault') : chip('done', '✓', 'in force'), config.reloaded_at ? [', read ', ...since(config.reloaded_at)] : []),
-    fact('Store', status.store_failing ? chip('failed', '!', 'does not take writes') : chip('done', '✓', 'takes writes')),
-    fact('Tracked', plural(Number(orders.tracked ?? 0), 'order or number', 'orders and numbers'))];
+  const up =
+    daemon.running === false ? ['not running, last event ', ...since(daemon.last_event_at)] : since(daemon.started_at);
+  return [
+    fact('Up since', ...up),
+    fact('Version', data(daemon.version, 60)),
+    fact(
+      'Configuration',
+      bad ? chip('failed', '!', 'at fault') : chip('done', '✓', 'in force'),
+      config.reloaded_at ? [', read ', ...since(config.reloaded_at)] : [],
+    ),
+    fact(
+      'Store',
+      status.store_failing ? chip('failed', '!', 'does not take writes') : chip('done', '✓', 'takes writes'),
+    ),
+    fact('Tracked', plural(Number(orders.tracked ?? 0), 'order or number', 'orders and numbers')),
+  ];
 }
 
 // --- One order -----------------------------------------------------------------------------------------------------
 
 function table(caption, heads, rows, empty) {
   if (!rows.length) return el('p', { class: 'hint' }, empty);
-  const cells = (row) => row.map((cell, at) => el(at ? 'td' : 'th',
-    at ? { role: 'cell', 'data-label': heads[at] } : { role: 'rowheader', scope: 'row' }, ...cell));
-  return el('table', { class: 'cards', role: 'table' }, el('caption', { class: 'unseen' }, caption),
-    el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, heads.map((head) => el('th', { scope: 'col', role: 'columnheader' }, head)))),
-    el('tbody', { role: 'rowgroup' }, rows.map((row) => el('tr', { role: 'row' }, cells(row)))));
+  const cells = (row) =>
+    row.map((cell, at) =>
+      el(
+        at ? 'td' : 'th',
+        at ? { role: 'cell', 'data-label': heads[at] } : { role: 'rowheader', scope: 'row' },
+        ...cell,
+      ),
+    );
+  return el(
+    'table',
+    { class: 'cards', role: 'table' },
+    el('caption', { class: 'unseen' }, caption),
+    el(
+      'thead',
+      { role: 'rowgroup' },
+      el(
+        'tr',
+        { role: 'row' },
+        heads.map((head) => el('th', { scope: 'col', role: 'columnheader' }, head)),
+      ),
+    ),
+    el(
+      'tbody',
+      { role: 'rowgroup' },
+      rows.map((row) => el('tr', { role: 'row' }, cells(row))),
+    ),
+  );
 }
 
 function windowEvidence(number, about) {
   const window = number.window;
   const open = window.state === 'open';
   const facts = [
-    fact('Rests on', known(BASES, window.window_basis) ?? data(window.window_basis, 60), window.window_counted_from ? [': ', when(window.window_counted_from)] : []),
+    fact(
+      'Rests on',
+      known(BASES, window.window_basis) ?? data(window.window_basis, 60),
+      window.window_counted_from ? [': ', when(window.window_counted_from)] : [],
+    ),
     fact('Length', span(Number(window.window_length_s) * 1000)),
     fact('Failure seen', ...since(window.failed_at)),
     fact('Ends between', when(window.window_earliest), ' and ', when(window.window_latest)),
     window.warned_s ? fact('Last warning', `the one of ${span(window.warned_s * 1000)} before the end`) : null,
-    open && window.next_mark_at ? fact('Next warning', when(window.next_mark_at), ' ', until(window.next_mark_at)) : null,
-    window.outcome ? fact('Ended', known(OUTCOMES, window.outcome) ?? data(window.outcome, 60), window.closed_at ? [', ', ...since(window.closed_at)] : []) : null,
+    open && window.next_mark_at
+      ? fact('Next warning', when(window.next_mark_at), ' ', until(window.next_mark_at))
+      : null,
+    window.outcome
+      ? fact(
+          'Ended',
+          known(OUTCOMES, window.outcome) ?? data(window.outcome, 60),
+          window.closed_at ? [', ', ...since(window.closed_at)] : [],
+        )
+      : null,
     window.other_id ? fact('Other id', code(window.other_id, 120)) : null,
     fact('Window id', code(window.window_id, 120)),
   ];
   const name = number.number ? text(number.number, 60) : nameOf(about);
-  return el('div', { class: 'card' },
-    el('h4', {}, el('bdi', {}, name), open ? ': open ' : ': closed ', ...(open ? marks({ ...window, status: number.status }) : [])),
-    open ? timeLeft(window, name) : null, el('dl', { class: 'facts' }, facts.filter(Boolean)));
+  return el(
+    'div',
+    { class: 'card' },
+    el(
+      'h4',
+      {},
+      el('bdi', {}, name),
+      open ? ': open ' : ': closed ',
+      ...(open ? marks({ ...window, status: number.status }) : []),
+    ),
+    open ? timeLeft(window, name) : null,
+    el('dl', { class: 'facts' }, facts.filter(Boolean)),
+  );
 }
 
 function historyItem(entry) {
-  const change = entry.from || entry.to
-    ? [' ', data(entry.from ?? 'first seen', 60), ' → ', el('strong', {}, data(entry.to ?? 'not found', 60))] : [];
-  return el('li', {},
+  const change =
+    entry.from || entry.to
+      ? [' ', data(entry.from ?? 'first seen', 60), ' → ', el('strong', {}, data(entry.to ?? 'not found', 60))]
+      : [];
+  return el(
+    'li',
+    {},
     el('div', {}, code(entry.event, 60), ...change, entry.number ? [' ', data(entry.number, 60)] : []),
-    entry.raw ? el('div', {}, 'the service said ', code(entry.raw, 60)) : null,
+    otherWord(entry.raw, entry.to) ? el('div', {}, 'the service said ', code(entry.raw, 60)) : null,
     entry.reason ? el('div', { class: 'reason' }, data(entry.reason, LONG)) : null,
-    el('div', { class: 'aside' }, when(entry.time), ', ', ago(entry.time),
-      entry.observed_after ? [', after the answer of ', when(entry.observed_after)] : []));
+    el(
+      'div',
+      { class: 'aside' },
+      when(entry.time),
+      ', ',
+      ago(entry.time),
+      entry.observed_after ? [', after the answer of ', when(entry.observed_after)] : [],
+    ),
+  );
 }
 
 function orderFacts(order, next) {
-  const labels = Object.entries(order).filter(([key]) => key.startsWith('label_')).slice(0, 20);
-  return el('dl', { class: 'facts' },
-    fact('Next look', next.due_at ? [when(next.due_at), ' ', until(next.due_at), ', lane ', text(next.lane, 20), ': '] : [], data(next.why ?? 'not known', LONG)),
+  const labels = Object.entries(order)
+    .filter(([key]) => key.startsWith('label_'))
+    .slice(0, 20);
+  return el(
+    'dl',
+    { class: 'facts' },
+    fact(
+      'Next look',
+      next.due_at ? [when(next.due_at), ' ', until(next.due_at), ', lane ', text(next.lane, 20), ': '] : [],
+      data(next.why ?? 'not known', LONG),
+    ),
     next.wake_at ? fact('Wakes by itself', when(next.wake_at), ' ', until(next.wake_at)) : null,
     fact('Last answer', ...(order.observed_at ? since(order.observed_at) : ['none yet'])),
     fact('Order id', code(order.order_id, 120)),
     fact('List', data(order.list, 120), order.tracked === false ? ' (no watch list names it any more)' : ''),
-    fact('Account', data(`${order.provider}/${order.account} ${order.region}`, 200), order.account_id ? [' ', code(order.account_id, 20)] : []),
+    fact(
+      'Account',
+      data(`${order.provider}/${order.account} ${order.region}`, 200),
+      order.account_id ? [' ', code(order.account_id, 20)] : [],
+    ),
     order.target ? fact('Target', code(order.target, LONG)) : null,
-    order.operation ? fact('Operation', data(order.operation, 40), order.operation_basis ? [' (', data(order.operation_basis, 40), ')'] : []) : null,
-    labels.map(([key, value]) => fact(text(key.slice(6), 40), data(value, 200))));
+    order.operation
+      ? fact(
+          'Operation',
+          data(order.operation, 40),
+          order.operation_basis ? [' (', data(order.operation_basis, 40), ')'] : [],
+        )
+      : null,
+    labels.map(([key, value]) => fact(text(key.slice(6), 40), data(value, 200))),
+  );
 }
 
 function numbersTable(numbers) {
-  const rows = numbers.slice(0, ROWS_MOST).map((number) => [
-    [number.number ? data(number.number, 60) : 'not known yet'],
-    [data(number.status, 60), number.raw ? [' ', code(number.raw, 60)] : [], number.reason ? el('div', { class: 'reason' }, data(number.reason, LONG)) : null],
-    number.since ? since(number.since) : ['not known'],
-    number.operation ? [text(`${number.operation}${number.operation_basis ? ` (${number.operation_basis})` : ''}`, 80)] : ['–'],
-  ].map((cell) => cell.flat()));
-  return [table('The numbers of the order', ['Number', 'Status', 'Since', 'Operation'], rows, 'Its numbers are not known yet.'),
-    numbers.length > ROWS_MOST ? el('p', { class: 'hint' }, `${numbers.length - ROWS_MOST} more are not shown.`) : null];
+  const rows = numbers
+    .slice(0, ROWS_MOST)
+    .map((number) =>
+      [
+        [number.number ? data(number.number, 60) : 'not known yet'],
+        [
+          data(number.status, 60),
+          otherWord(number.raw, number.status) ? [' (', code(number.raw, 60), ')'] : [],
+          number.reason ? el('div', { class: 'reason' }, data(number.reason, LONG)) : null,
+        ],
+        number.since ? since(number.since) : ['not known'],
+        number.operation
+          ? [text(`${number.operation}${number.operation_basis ? ` (${number.operation_basis})` : ''}`, 80)]
+          : ['–'],
+      ].map((cell) => cell.flat()),
+    );
+  return [
+    table(
+      'The numbers of the order',
+      ['Number', 'Status', 'Since', 'Operation'],
+      rows,
+      'Its numbers are not known yet.',
+    ),
+    numbers.length > ROWS_MOST ? el('p', { class: 'hint' }, `${numbers.length - ROWS_MOST} more are not shown.`) : null,
+  ];
 }
 
 function deliveriesTable(deliveries) {
   const stands = { delivered: ['done', '✓'], pending: ['pending', '…'], dead: ['failed', '✕'] };
-  const rows = deliveries.slice(0, ROWS_MOST).map((delivery) => [
-    [data(delivery.sink, 80)], [code(delivery.event, 60), ` #${text(delivery.seq, 20)}`],
-    [chip(...(known(stands, delivery.stands) ?? ['pending', '?']), data(delivery.stands, 20)), delivery.last_error ? el('div', { class: 'reason' }, data(delivery.last_error)) : null],
-    [text(delivery.attempts ?? 0, 12)], delivery.updated_at ? [when(delivery.updated_at)] : ['–'],
-  ]);
-  return table('Who was told of its last events', ['Sink', 'Event', 'Stands', 'Failed tries', 'Last try'], rows, 'Nobody was told anything of it yet.');
+  const rows = deliveries
+    .slice(0, ROWS_MOST)
+    .map((delivery) => [
+      [data(delivery.sink, 80)],
+      [code(delivery.event, 60), ` #${text(delivery.seq, 20)}`],
+      [
+        chip(...(known(stands, delivery.stands) ?? ['pending', '?']), data(delivery.stands, 20)),
+        delivery.last_error ? el('div', { class: 'reason' }, data(delivery.last_error)) : null,
+      ],
+      [text(delivery.attempts ?? 0, 12)],
+      delivery.updated_at ? [when(delivery.updated_at)] : ['–'],
+    ]);
+  return table(
+    'Who was told of its last events',
+    ['Sink', 'Event', 'Stands', 'Failed tries', 'Last try'],
+    rows,
+    'Nobody was told anything of it yet.',
+  );
 }
 
 /** Everything about one order: its state, its windows, what comes next, and its history, the newest first. */
@@ -560,13 +655,29 @@ export function orderView(answer) {
   const history = [...list(answer.history)].reverse().slice(0, ROWS_MOST);
   const part = (title, ...children) => el('section', {}, el('h3', {}, title), ...children);
   return [
-    el('p', { class: 'now' }, badge(order), ' since ', ...since(order.since), order.condition ? [' · ', condition(order)] : []),
-    order.raw ? el('p', {}, 'The service says ', code(order.raw, 120), '.') : null,
+    el(
+      'p',
+      { class: 'now' },
+      badge(order),
+      ' since ',
+      ...since(order.since),
+      order.condition ? [' · ', condition(order)] : [],
+    ),
+    otherWord(order.raw, order.status) ? el('p', {}, 'The service says ', code(order.raw, 120), '.') : null,
     order.reason ? el('p', { class: 'reason' }, data(order.reason, LONG)) : null,
-    windowed.length ? part(windowed.length === 1 ? 'Retry window' : 'Retry windows', windowed.map((number) => windowEvidence(number, order))) : null,
+    windowed.length
+      ? part(
+          windowed.length === 1 ? 'Retry window' : 'Retry windows',
+          windowed.map((number) => windowEvidence(number, order)),
+        )
+      : null,
     part('What comes next, and what it is', orderFacts(order, next)),
-    part('History, the newest first', history.length ? el('ol', { class: 'events timeline', reversed: '' }, history.map(historyItem))
-      : el('p', { class: 'hint' }, 'Nothing happened yet.')),
+    part(
+      'History, the newest first',
+      history.length
+        ? el('ol', { class: 'events timeline', reversed: '' }, history.map(historyItem))
+        : el('p', { class: 'hint' }, 'Nothing happened yet.'),
+    ),
     part('Numbers', ...numbersTable(numbers)),
     part('Deliveries', deliveriesTable(list(answer.deliveries))),
   ].filter(Boolean);

@@ -632,3 +632,39 @@ fn evidence(state: &str, window: &Window) -> WindowEvidence {
         other_id: None,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An order of which next to nothing is known.
+    pub(crate) fn view() -> OrderView {
+        OrderView {
+            provider: Provider::Connect,
+            account: "prod-eu".to_owned(),
+            account_id: None,
+            region: "eu-west-2".to_owned(),
+            list: "emea".to_owned(),
+            order_id: "0c1f3b6e-7d2a-4b8e-9a41-5f6d2c3b1a03".to_owned(),
+            number: None,
+            label: None,
+            target: None,
+            tracked: true,
+            status: NEVER_SEEN.to_owned(),
+            urgency: Urgency::Pending,
+            condition: None,
+            raw: None,
+            reason: None,
+            operation: None,
+            operation_basis: None,
+            since: Timestamp::from_millis(1_795_341_600_000),
+            numbers: BTreeMap::new(),
+            windows: Vec::new(),
+            observed_at: None,
+            due_at: None,
+            lane: "pending".to_owned(),
+            generation: 1,
+            labels: BTreeMap::new(),
+        }
+    }
+}
