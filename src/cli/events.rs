@@ -84,7 +84,7 @@ fn when(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 
 /// Shows page after page, and with `follow` goes on.
 async fn told(known: &Known, (wanted, from): (&Events, From), follow: bool, show: impl Fn(&str)) -> u8 {
-    let mut from = from;
+    let (mut from, mut warned) = (from, false);
     loop {
         match known.events(wanted, from, EVENTS_MOST).await {
             Ok(page) => {
@@ -98,6 +98,9 @@ async fn told(known: &Known, (wanted, from): (&Events, From), follow: bool, show
         }
         if !follow {
             return exit::OK;
+        }
+        if !std::mem::replace(&mut warned, true) {
+            known.warn_of_no_daemon();
         }
         tokio::time::sleep(ASK_EVERY).await;
     }

@@ -1,6 +1,7 @@
 //! What is known, for commands that show it: the running daemon says it; where none answers, the store does, with the same queries.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::control::{PATIENCE, Refused, asked, of_store, peek};
 use super::requeue::encoded;
@@ -15,6 +16,7 @@ use crate::daemon::observe::orders::{self, Beside, Detail, Filters, Found, Order
 use crate::daemon::observe::status::{self, Itself, Running, Status};
 use crate::exit;
 use crate::store::shown::Placed;
+use crate::store::sqlite::Peek;
 
 /// Where a command finds what it shows.
 pub(super) struct Known {
@@ -23,6 +25,8 @@ pub(super) struct Known {
     pub(super) colour: bool,
     account_ids: BTreeMap<String, String>,
     clock: SystemClock,
+    /// Whether the store was asked, since no daemon answered.
+    no_daemon: AtomicBool,
 }
 
 /// Which events are wanted.
@@ -48,7 +52,20 @@ impl Known {
             return Err(exit::CONFIG);
         };
         let account_ids = status::account_ids(&config);
-        Ok(Self { config, colour, account_ids, clock })
+        Ok(Self { config, colour, account_ids, clock, no_daemon: AtomicBool::new(false) })
+    }
+
+    /// The store itself, since no daemon answers.
+    async fn store(&self) -> Result<Peek, Refused> {
+        self.no_daemon.store(true, Ordering::Relaxed);
+        peek(&self.config).await
+    }
+
+    /// Warns whoever waits for a change where nobody brings one.
+    pub(super) fn warn_of_no_daemon(&self) {
+        if self.no_daemon.swap(false, Ordering::Relaxed) {
+            complain("warning: no daemon runs: nothing changes before one does");
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -64,7 +81,7 @@ impl Known {
         if let Some(status) = asked(&self.config, "/api/v1/status", PATIENCE).await? {
             return Ok(status);
         }
-        let store = peek(&self.config).await?;
+        let store = self.store().await?;
         let daemon = Running { version: env!("CARGO_PKG_VERSION").to_owned(), ..Running::default() };
         let config = status::Configured::default();
         let itself = Itself { daemon, store_failing: false, config, scopes: None };
@@ -91,7 +108,7 @@ impl Known {
         if let Some(orders) = asked(&self.config, &path, PATIENCE).await? {
             return Ok(orders);
         }
-        let store = peek(&self.config).await?;
+        let store = self.store().await?;
         let wanted = orders::wanted(&store, filters).await.map_err(|error| of_store(&error))?;
         let wanted = wanted.map_err(|why| (exit::USAGE, why))?;
         let after = after.map(|cursor| {
@@ -107,7 +124,7 @@ impl Known {
         if let Some(detail) = asked(&self.config, &path, PATIENCE).await? {
             return Ok(detail);
         }
-        let store = peek(&self.config).await?;
+        let store = self.store().await?;
         let stream = match orders::find(&store, name).await.map_err(|error| of_store(&error))? {
             Found::One(stream) => stream,
             Found::Nothing => return Err((exit::FAILURE, orders::no_such(name))),
@@ -137,7 +154,7 @@ impl Known {
         if let Some(page) = asked(&self.config, &path, PATIENCE).await? {
             return Ok(page);
         }
-        let store = peek(&self.config).await?;
+        let store = self.store().await?;
         let choice = Choice {
             event: wanted.event.clone(),
             level: wanted.level,

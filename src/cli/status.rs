@@ -68,9 +68,8 @@ fn daemon(text: &mut String, status: &Status, colour: bool) {
         }
         (true, None, _) => paint(&format!("* claimwatch {version} runs"), Tone::Good, colour),
         (false, _, Some(at)) => {
-            let told =
-                format!("! NO DAEMON RUNS: nothing is watched; the last event is of {}", both(at, now));
-            paint(&line(&told), Tone::Bad, colour)
+            let told = paint("! NO DAEMON RUNS: nothing is watched", Tone::Bad, colour);
+            format!("{told}\n  the last event is of {}", both(at, now))
         }
         (false, _, None) => {
             paint("! NO DAEMON RUNS, and none ever did: nothing is watched", Tone::Bad, colour)

@@ -55,6 +55,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
 }
 
 async fn wait(known: &Known, args: &Args) -> u8 {
+    let mut warned = false;
     let progress = Progress::of(&format!("waiting for {}", args.id));
     loop {
         let order = match known.detail(&args.id).await {
@@ -66,6 +67,9 @@ async fn wait(known: &Known, args: &Args) -> u8 {
             (Ended::Badly, _) => exit::FAILURE,
             (Ended::Not, _) if !order.tracked => exit::FAILURE,
             (Ended::Not, _) => {
+                if !std::mem::replace(&mut warned, true) {
+                    known.warn_of_no_daemon();
+                }
                 progress.say(format!("{} is {}", args.id, order.status));
                 tokio::time::sleep(ASK_EVERY).await;
                 continue;

@@ -57,6 +57,7 @@ async fn watch(known: &Known, args: &Args) -> Result<u8, super::control::Refused
             say("…  (`claimwatch orders` shows all)");
         }
     }
+    known.warn_of_no_daemon();
     loop {
         if args.exit_status
             && let Some(code) = all_ended(known, &watched).await?

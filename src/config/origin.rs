@@ -53,11 +53,15 @@ fn of_value(value: &DeValue<'_>, span: Span, name: &str, origins: &Origins<'_>, 
             }
         }
         DeValue::Array(_)
-        | DeValue::String(_)
         | DeValue::Integer(_)
         | DeValue::Float(_)
         | DeValue::Boolean(_)
         | DeValue::Datetime(_) => found.push(origins.setting(name, span)),
+        // A variable has no quotes.
+        DeValue::String(text) => {
+            let value = masked(&toml::Value::String(text.to_string()).to_string());
+            found.push(Setting { value, ..origins.setting(name, span) });
+        }
     }
 }
 

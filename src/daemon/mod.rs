@@ -24,6 +24,7 @@ mod simulation;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,8 +60,8 @@ use crate::core::time::Now;
 use crate::provider::Look;
 use crate::sink::{Post, Sink};
 use crate::store::outbox::{Outbox, Registration, Takes};
-use crate::store::shown::Shown;
-use crate::store::sqlite::SqliteStore;
+use crate::store::shown::Shown as _;
+use crate::store::sqlite::{SqliteStore, Views};
 use crate::store::{Store, StoreError};
 
 /// Wishes that wait for the loop. They carry no data, so more than a few mean nothing.
@@ -146,8 +147,9 @@ where
     let store = Arc::new(SqliteStore::open(&path).await.map_err(DaemonError::Store)?);
     let hang_ups = Arc::new(Notify::new());
     let try_now = Arc::default();
-    let daemon =
-        Daemon { config, setup, store: Arc::clone(&store), hang_ups: Arc::clone(&hang_ups), try_now };
+    let views = Some(store.views());
+    let hung_up = Arc::clone(&hang_ups);
+    let daemon = Daemon { config, setup, store: Arc::clone(&store), views, hang_ups: hung_up, try_now };
     let ended = tokio::select! {
         ended = daemon.run(parts, &stop) => ended,
         heard = lifecycle::second_signal(&stop, &hang_ups) => Err(match heard {
@@ -175,13 +177,15 @@ struct Daemon<S> {
     config: Config,
     setup: Setup,
     store: Arc<S>,
+    /// What is shown of it; `None`: nobody asks.
+    views: Option<Views>,
     /// Asks for a reload.
     hang_ups: Arc<Notify>,
     /// Has webhooks that fail tried now.
     try_now: Arc<Notify>,
 }
 
-impl<S: Store + Outbox + Shown> Daemon<S> {
+impl<S: Store + Outbox> Daemon<S> {
     async fn run<L: Look, K: Sink + 'static, F: Sink + 'static, W: Post, C: Clock>(
         &self,
         parts: Parts<L, K, F, W, C>,
@@ -192,7 +196,7 @@ impl<S: Store + Outbox + Shown> Daemon<S> {
         let began = clock.now().tick;
         let committed = Arc::new(Notify::new());
         self.register_sinks(log.name(), file.as_ref().map(Sink::name)).await?;
-        let counters = Counters::after(self.store.last_seq().await.map_err(DaemonError::Store)?);
+        let counters = self.counters().await?;
         let not_applied = self.apply_lists(clock.now()).await?;
         let rejects = not_applied.is_some() || !self.setup.loaded.bad_lists.is_empty();
         let mut poller = self.poller(look, Arc::clone(&clock), Arc::clone(&committed)).await?;
@@ -328,8 +332,51 @@ impl<S: Store + Outbox + Shown> Daemon<S> {
         Ok(())
     }
 
+    /// Counts the events from here on.
+    async fn counters(&self) -> Result<Counters, DaemonError> {
+        let last = match &self.views {
+            Some(views) => views.last_seq().await.map_err(DaemonError::Store)?,
+            None => 0,
+        };
+        Ok(Counters::after(last))
+    }
+
+    /// Answers whoever asks, at the control socket and the HTTP endpoint, for ever.
+    async fn doors<L: Look, C: Clock>(
+        &self,
+        (wishes, reloads): (mpsc::Sender<Wish>, mpsc::Sender<reload::Request>),
+        poller: &Poller<S, L, C>,
+        committed: &Arc<Notify>,
+        counters: Counters,
+    ) -> Result<Pin<Box<dyn Future<Output = ()> + Send>>, DaemonError> {
+        let Some(views) = self.views.clone() else { return Ok(Box::pin(std::future::pending())) };
+        let desk = Desk {
+            wishes,
+            store: Arc::clone(&self.store),
+            views,
+            committed: Arc::clone(committed),
+            try_now: Arc::clone(&self.try_now),
+            reloads,
+            health: poller.health(),
+            counters: Arc::new(Mutex::new(counters)),
+            followers: api::followers(),
+            account_ids: Arc::new(observe::status::account_ids(&self.config)),
+            // Whoever may open the socket may read the store.
+            style: Style::default(),
+            clock: poller.clock(),
+        };
+        let endpoint = self.endpoint(Desk { style: self.style(), ..desk.clone() }).await?;
+        let control = self.control(desk).await;
+        Ok(Box::pin(async {
+            tokio::select! {
+                () = endpoint => {}
+                () = control => {}
+            }
+        }))
+    }
+
     /// Answers at the control socket, for ever. One that cannot be had is no reason not to watch.
-    async fn control(&self, desk: Desk<S>) -> impl Future<Output = ()> {
+    async fn control(&self, desk: Desk<S>) -> impl Future<Output = ()> + use<S> {
         let socket = match &self.setup.control {
             Some(path) => api::listen(path).await.map_err(|cause| (path, cause)).map(Some),
             None => Ok(None),
@@ -346,8 +393,8 @@ impl<S: Store + Outbox + Shown> Daemon<S> {
         }
     }
 
-    /// Answers at the HTTP endpoint, if there is to be one, for ever. One that cannot be had is told and tried again by the
-    /// service manager: whoever scrapes it would be blind.
+    /// Answers at the HTTP endpoint, if there is to be one, for ever. One that cannot be had ends the daemon, and the service
+    /// manager starts it anew: whoever scrapes it would be blind, and not know.
     async fn endpoint(&self, desk: Desk<S>) -> Result<impl Future<Output = ()> + use<S>, DaemonError> {
         let listening = match self.config.http.as_ref().filter(|_| !self.setup.once) {
             Some(http) => Some(api::bind(http).await.map_err(|cause| {
@@ -374,22 +421,7 @@ impl<S: Store + Outbox + Shown> Daemon<S> {
         let (wishes, wished) = mpsc::channel(WISHES);
         let (reloads, requests) = mpsc::channel(reload::REQUESTS);
         let health = poller.health();
-        let desk = Desk {
-            wishes: wishes.clone(),
-            store: Arc::clone(&self.store),
-            committed: Arc::clone(committed),
-            try_now: Arc::clone(&self.try_now),
-            reloads,
-            health: Arc::clone(&health),
-            counters: Arc::new(Mutex::new(counters)),
-            followers: api::followers(),
-            account_ids: Arc::new(observe::status::account_ids(&self.config)),
-            // Whoever may open the socket may read the store.
-            style: Style::default(),
-            clock: poller.clock(),
-        };
-        let endpoint = self.endpoint(Desk { style: self.style(), ..desk.clone() }).await?;
-        let control = self.control(desk).await;
+        let doors = self.doors((wishes.clone(), reloads), poller, committed, counters).await?;
         let reloader = Reloader {
             sources: self.setup.sources.clone(),
             running: self.config.clone(),
@@ -423,8 +455,7 @@ impl<S: Store + Outbox + Shown> Daemon<S> {
             biased;
             finish = poller.run(wished, stop) => finish.map_err(DaemonError::Store),
             () = too_late => Ok(Finish::default()),
-            () = control => Ok(Finish::default()),
-            () = endpoint => Ok(Finish::default()),
+            () = doors => Ok(Finish::default()),
             Some(ended) = relays.join_next() => Err(relay_ended(ended)),
             Some(Err(panicked)) = beside.join_next() => Err(broken(panicked)),
         };

@@ -181,13 +181,11 @@ export function ago(iso) {
   return ticking(node, () => say(node, now() - at < 1000 ? 'just now' : `${span(now() - at)} ago`));
 }
 
-export function until(iso, past = 'due for') {
+/** How soon that is. Past it, it does not count on: whether it happened since is known with the next answer. */
+export function until(iso) {
   const at = Date.parse(iso);
   const node = el('span', { class: 'relative' });
-  return ticking(node, () => {
-    const left = at - now();
-    say(node, left > 0 ? `in ${span(left)}` : `${past} ${span(-left)}`);
-  });
+  return ticking(node, () => say(node, at > now() ? `in ${span(at - now())}` : 'due'));
 }
 
 export const since = (iso) =>

@@ -15,6 +15,8 @@ const SEARCH_ROWS_MOST = ROWS_MOST - SEARCH_PAGE;
 /** Milliseconds: between two fetches; between two though no event came, or two searches of more than a page. */
 const FETCH_EVERY = 1000;
 const POLL_EVERY = 30_000;
+/** A look that changes nothing is no event, so one order is asked for anew once its look was due, but not more often than this. */
+const LOOK_EVERY = 5000;
 /** How long an answer may take, and how old what is shown may be before its age is told. */
 const PATIENCE = 10_000;
 const STALE_AFTER = 45_000;
@@ -209,6 +211,12 @@ function failed(why) {
   showTitle();
 }
 
+function lookWasDue() {
+  const due = Date.parse(route.order === null ? null : shown.order?.next_look?.due_at);
+  const quiet = Date.now() - fetching.startedAt > LOOK_EVERY;
+  return due < dom.now() && quiet && !link.failed && document.visibilityState === 'visible';
+}
+
 function answered(status) {
   const at = Date.parse(status.at);
   if (!Number.isNaN(at)) dom.clock.ahead = at - Date.now();
@@ -324,7 +332,7 @@ function showLink() {
   if ($('link-words').textContent !== words) $('link-words').textContent = words;
   const age = link.answeredAt === null ? null : Date.now() - link.answeredAt;
   const detail = [];
-  if (trouble) detail.push(trouble.why ? `: ${trouble.why}, since ` : 'since ', clockTime(trouble.since));
+  if (trouble) detail.push(trouble.why ? `(${trouble.why}) since ` : 'since ', clockTime(trouble.since));
   if (age === null) detail.push(trouble ? ', nothing was seen yet' : '');
   else if (trouble || age > STALE_AFTER) {
     detail.push(
@@ -457,9 +465,10 @@ function ordersNote() {
     ];
   }
   const searchedWords = text ? ` Searched ${searched} orders${next === null ? ', all there are' : ''}.` : '';
+  const soFar = next === null ? '' : ' so far';
   if (orders.length) {
     const most = filtered
-      ? `${next === null ? 'All' : 'The first'} ${orders.length} that match`
+      ? `${orders.length} ${orders.length === 1 ? 'matches' : 'match'}${soFar}`
       : `${orders.length} of ${shown.status?.orders?.tracked ?? 'all'}`;
     return [`${most}${table.from === null ? '' : ', after the most urgent ones'}.${searchedWords}`];
   }
@@ -471,7 +480,7 @@ function ordersNote() {
       ]
     : [];
   return [
-    `No order ${filtered ? 'matches. Clear the filter to see all.' : 'is here any more.'}${searchedWords}`,
+    `No order ${filtered ? `matches${soFar}. Clear the filter to see all.` : 'is here any more.'}${searchedWords}`,
     ...by,
   ];
 }
@@ -676,5 +685,6 @@ openStream();
 setInterval(() => {
   dom.tick();
   showLink();
+  if (lookWasDue()) refresh();
 }, 1000);
 setInterval(() => refresh(), POLL_EVERY);

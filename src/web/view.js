@@ -27,11 +27,11 @@ const SCOPES_MOST = 50;
 const ALERTS_MOST = 12;
 
 const URGENCIES = {
-  window: { sign: '▲', words: 'window open', counted: 'with a window open' },
-  attention: { sign: '!', words: 'needs attention', counted: 'need attention' },
-  failed: { sign: '✕', words: 'failed', counted: 'failed' },
-  pending: { sign: '…', words: 'pending', counted: 'pending' },
-  done: { sign: '✓', words: 'done', counted: 'done' },
+  window: { sign: '▲', words: 'window open', counted: ['with a window open', 'with a window open'] },
+  attention: { sign: '!', words: 'needs attention', counted: ['needs attention', 'need attention'] },
+  failed: { sign: '✕', words: 'failed', counted: ['failed', 'failed'] },
+  pending: { sign: '…', words: 'pending', counted: ['pending', 'pending'] },
+  done: { sign: '✓', words: 'done', counted: ['done', 'done'] },
 };
 const CONDITIONS = {
   retrying: 'retrying: an operation is in progress',
@@ -202,7 +202,7 @@ const condition = (order) => known(CONDITIONS, order.condition) ?? text(order.co
 
 function looks(order) {
   const last = order.observed_at ? ['answered ', ago(order.observed_at)] : ['no answer yet'];
-  const next = order.due_at ? ['next ', until(order.due_at)] : ['not looked at any more'];
+  const next = order.due_at ? ['next look ', until(order.due_at)] : ['not looked at any more'];
   return [el('div', {}, ...last), el('div', {}, ...next)];
 }
 
@@ -437,7 +437,7 @@ export function counts(orders) {
         sign(shape),
         ' ',
         el('strong', {}, text(orders?.[word] ?? 0, 12)),
-        ` ${counted}`,
+        ` ${counted[Number(orders?.[word]) === 1 ? 0 : 1]}`,
       ),
     ),
   );
@@ -575,7 +575,7 @@ function orderFacts(order, next) {
       next.due_at ? [when(next.due_at), ' ', until(next.due_at), ', lane ', text(next.lane, 20), ': '] : [],
       data(next.why ?? 'not known', LONG),
     ),
-    next.wake_at ? fact('Wakes by itself', when(next.wake_at), ' ', until(next.wake_at)) : null,
+    next.wake_at ? fact('Next by the clock', when(next.wake_at), ' ', until(next.wake_at)) : null,
     fact('Last answer', ...(order.observed_at ? since(order.observed_at) : ['none yet'])),
     fact('Order id', code(order.order_id, 120)),
     fact('List', data(order.list, 120), order.tracked === false ? ' (no watch list names it any more)' : ''),

@@ -16,13 +16,12 @@ use crate::daemon::outbox::Requeued;
 use crate::daemon::poller::{Accepted, Acknowledged, Wish};
 use crate::daemon::reload::{Kind, Request};
 use crate::store::outbox::{Outbox, Requeue};
-use crate::store::shown::Shown;
 
 /// Transactions of one request to requeue, after which it says where to go on: a hundred thousand events or so.
 const REQUEUE_STEPS: usize = 50;
 
 /// The paths.
-pub(super) fn router<S: Outbox + Shown>(desk: Desk<S>) -> Router {
+pub(super) fn router<S: Outbox>(desk: Desk<S>) -> Router {
     let reloading = Router::new()
         .route("/api/v1/reload", post(reload))
         .route("/api/v1/plan", get(plan))
@@ -99,10 +98,7 @@ async fn accept(
     (status, Json(told))
 }
 
-async fn acknowledge<S: Outbox + Shown>(
-    State(desk): State<Desk<S>>,
-    InPath(name): InPath<String>,
-) -> Response {
+async fn acknowledge<S: Outbox>(State(desk): State<Desk<S>>, InPath(name): InPath<String>) -> Response {
     let stream = match found(&desk, &name).await {
         Ok(stream) => stream,
         Err(refused) => return refused,
@@ -183,4 +179,58 @@ async fn meant<S: Outbox>(desk: &Desk<S>, again: &Again) -> Result<Requeue, Resp
     let seq = seq.map_err(|error| store_fault(&error))?;
     let why = "the store has no such event (any more)";
     seq.map(Requeue::One).ok_or_else(|| refuse(StatusCode::NOT_FOUND, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use axum::extract::Query;
+    use tokio::sync::Notify;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::core::delivery::Filter;
+    use crate::daemon::api::followers;
+    use crate::daemon::health::Health;
+    use crate::daemon::observe::metrics::Counters;
+    use crate::store::outbox::{Registration, Takes};
+    use crate::store::sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn to_requeue_wakes_who_waits_though_nothing_was_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&folder.path().join("claimwatch.db")).await.unwrap());
+        let takes = Takes::Chosen { filter: Filter::default(), place: "p".into() };
+        store.register_sinks(&[Registration { name: "pager".into(), takes }]).await.unwrap();
+        let (wishes, _loop) = mpsc::channel(1);
+        let committed = Arc::new(Notify::new());
+        let mut woken = pin!(committed.notified());
+        woken.as_mut().enable();
+        let (reloads, _nobody) = mpsc::channel(1);
+        let desk = Desk {
+            wishes,
+            views: store.views(),
+            store,
+            committed: Arc::clone(&committed),
+            try_now: Arc::default(),
+            reloads,
+            health: Arc::new(Health::new(Timestamp::from_millis(0))),
+            counters: Arc::new(tokio::sync::Mutex::new(Counters::after(0))),
+            followers: followers(),
+            account_ids: Arc::default(),
+            style: crate::core::record::Style::default(),
+            clock: Arc::new(SystemClock::start()),
+        };
+        let again = || Ok(Query(Again { event: None, seq: None, from: None, after: 0 }));
+        let refused = requeue(State(desk.clone()), InPath("nobody".into()), again()).await;
+        assert_eq!(refused.status(), StatusCode::NOT_FOUND);
+        assert!(timeout(Duration::ZERO, woken.as_mut()).await.is_err());
+        let done = requeue(State(desk), InPath("pager".into()), again()).await;
+        assert_eq!(done.status(), StatusCode::OK);
+        assert!(timeout(Duration::ZERO, woken.as_mut()).await.is_ok());
+    }
 }

@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use super::{Desk, answer, finished, reading, refuse};
 use crate::config::Http;
 use crate::store::outbox::Outbox;
-use crate::store::shown::Shown;
+use crate::store::shown::Shown as _;
 
 /// Connections at once; the next one waits.
 const CONNECTIONS_MOST: usize = 64;
@@ -66,7 +66,7 @@ pub(in crate::daemon) async fn bind(http: &Http) -> io::Result<Listening> {
 }
 
 /// Answers until it is dropped.
-pub(in crate::daemon) async fn serve<S: Outbox + Shown>(endpoint: Listening, desk: Desk<S>) {
+pub(in crate::daemon) async fn serve<S: Outbox>(endpoint: Listening, desk: Desk<S>) {
     let Listening { listener, names } = endpoint;
     let mut router = reading::router(desk.clone()).route("/healthz", get(async || "ok\n"));
     router = router.merge(Router::new().route("/readyz", get(ready::<S>)).with_state(desk));
@@ -122,14 +122,14 @@ fn is_known(headers: &HeaderMap, names: &[String]) -> bool {
 }
 
 /// Whether the loop and the store make progress.
-async fn ready<S: Outbox + Shown>(State(desk): State<Desk<S>>) -> Response {
+async fn ready<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
     let still = desk.now().since(desk.health.turned_at());
     let reason = if still > TURN_MOST {
         Some(format!("the loop has not turned for {} s", still.as_secs()))
     } else if desk.health.store_failing() {
         Some("the store takes nothing".to_owned())
     } else {
-        match tokio::time::timeout(STORE_TIME, desk.store.last_seq()).await {
+        match tokio::time::timeout(STORE_TIME, desk.views.last_seq()).await {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => Some(format!("the store cannot be read: {error}")),
             Err(_elapsed) => Some("the store does not answer".to_owned()),

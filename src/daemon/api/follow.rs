@@ -16,8 +16,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::{Desk, refuse, store_fault};
 use crate::daemon::observe::events::{Choice, From};
-use crate::store::outbox::{Delivery, Outbox};
-use crate::store::shown::Shown;
+use crate::store::outbox::Delivery;
+use crate::store::shown::Shown as _;
+use crate::store::sqlite::Views;
 
 /// Events that are read at once.
 const READ_AT_ONCE: u32 = 100;
@@ -27,8 +28,8 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Somebody who follows.
-struct Follower<S> {
-    store: Arc<S>,
+struct Follower {
+    views: Views,
     committed: Arc<Notify>,
     choice: Choice,
     /// After this event.
@@ -38,7 +39,7 @@ struct Follower<S> {
 }
 
 /// Follows events from where it is asked for, or from now on.
-pub(super) async fn follow<S: Outbox + Shown>(
+pub(super) async fn follow<S>(
     desk: &Desk<S>,
     choice: Choice,
     from: Option<From>,
@@ -51,14 +52,14 @@ pub(super) async fn follow<S: Outbox + Shown>(
     let after = match (had, from) {
         (Some(had), _) => Ok(had),
         (None, Some(From::After(after))) => Ok(after),
-        (None, Some(From::Since(time))) => desk.store.before(time).await,
+        (None, Some(From::Since(time))) => desk.views.before(time).await,
         (None, Some(From::Last(count))) => {
-            desk.store.last_seq().await.map(|last| last.saturating_sub(count.into()))
+            desk.views.last_seq().await.map(|last| last.saturating_sub(count.into()))
         }
-        (None, None) => desk.store.last_seq().await,
+        (None, None) => desk.views.last_seq().await,
     };
     let follower = Follower {
-        store: Arc::clone(&desk.store),
+        views: desk.views.clone(),
         committed: Arc::clone(&desk.committed),
         choice,
         after: after.map_err(|error| store_fault(&error))?,
@@ -72,7 +73,7 @@ pub(super) async fn follow<S: Outbox + Shown>(
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)).into_response())
 }
 
-impl<S: Outbox + Shown> Follower<S> {
+impl Follower {
     /// The next event that is wanted. `None`: the store cannot be read, and whoever follows has to come again.
     async fn next(&mut self) -> Option<Event> {
         loop {
@@ -87,7 +88,7 @@ impl<S: Outbox + Shown> Follower<S> {
             tokio::pin!(told);
             // From here on nothing is missed, though it is written before it is waited for.
             told.as_mut().enable();
-            match self.store.events(self.after, READ_AT_ONCE).await {
+            match self.views.events(self.after, READ_AT_ONCE).await {
                 Ok(read) if !read.is_empty() => self.read = read.into(),
                 Ok(_) => {
                     let _in_time = tokio::time::timeout(LOOK_EVERY, told).await;

@@ -37,6 +37,7 @@ use crate::clock::Clock;
 use crate::core::record::Style;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
+use crate::store::sqlite::Views;
 
 /// How long it may take until somebody who connected has asked.
 const QUESTION_TIME: Duration = Duration::from_secs(10);
@@ -48,8 +49,10 @@ const STOPPING: &str = "the daemon is stopping";
 pub(super) struct Desk<S> {
     /// Asks the loop.
     pub(super) wishes: mpsc::Sender<Wish>,
-    /// What is known.
+    /// What leaves.
     pub(super) store: Arc<S>,
+    /// What is known.
+    pub(super) views: Views,
     /// Wakes those who bring events to sinks, and those who follow them.
     pub(super) committed: Arc<Notify>,
     /// Has webhooks that fail tried now.
@@ -75,6 +78,7 @@ impl<S> Clone for Desk<S> {
         Self {
             wishes: self.wishes.clone(),
             store: Arc::clone(&self.store),
+            views: self.views.clone(),
             committed: Arc::clone(&self.committed),
             try_now: Arc::clone(&self.try_now),
             reloads: self.reloads.clone(),

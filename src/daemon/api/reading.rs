@@ -24,13 +24,13 @@ use crate::daemon::observe::status::{self, Itself, Running};
 use crate::daemon::outbox::{PAGE_MOST, Page, Sinks};
 use crate::daemon::poller::Wish;
 use crate::store::outbox::{Outbox, Stands};
-use crate::store::shown::{Placed, Shown};
+use crate::store::shown::{Placed, Shown as _};
 
 /// How long the loop may take to say how it is. One that takes longer is hung, and what else is known is told without it.
 const LOOP_TIME: Duration = Duration::from_secs(2);
 
 /// The paths.
-pub(super) fn router<S: Outbox + Shown>(desk: Desk<S>) -> Router {
+pub(super) fn router<S: Outbox>(desk: Desk<S>) -> Router {
     Router::new()
         .route("/api/v1/status", get(status::<S>))
         .route("/api/v1/orders", get(orders::<S>))
@@ -57,11 +57,11 @@ pub(super) async fn overview(wishes: &mpsc::Sender<Wish>) -> Result<Overview, Re
     }
 }
 
-async fn scopes<S: Outbox + Shown>(State(desk): State<Desk<S>>) -> Response {
+async fn scopes<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
     overview(&desk.wishes).await.map_or_else(|refused| refused, |overview| Json(overview).into_response())
 }
 
-async fn status<S: Outbox + Shown>(State(desk): State<Desk<S>>) -> Response {
+async fn status<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
     let daemon = Running {
         running: true,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,19 +74,19 @@ async fn status<S: Outbox + Shown>(State(desk): State<Desk<S>>) -> Response {
         config: desk.health.configured(),
         scopes: overview(&desk.wishes).await.ok(),
     };
-    match status::status(&*desk.store, itself, &desk.beside()).await {
+    match status::status(&desk.views, itself, &desk.beside()).await {
         Ok(status) => Json(status).into_response(),
         Err(error) => store_fault(&error),
     }
 }
 
-async fn metrics<S: Outbox + Shown>(State(desk): State<Desk<S>>) -> Response {
+async fn metrics<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
     let overview = overview(&desk.wishes).await.ok();
     let read = async {
-        let counts = desk.store.counts().await?;
+        let counts = desk.views.counts().await?;
         let mut counters = desk.counters.lock().await;
-        counters.count(&*desk.store, &counts).await?;
-        let sinks = Outbox::sinks(&*desk.store).await?;
+        counters.count(&desk.views, &counts).await?;
+        let sinks = desk.store.sinks().await?;
         let text = Measured {
             now: desk.now(),
             started_at: desk.health.started_at(),
@@ -118,7 +118,7 @@ struct WantedOrders {
     limit: Option<u32>,
 }
 
-async fn orders<S: Outbox + Shown>(State(desk): State<Desk<S>>, wanted: Asked<WantedOrders>) -> Response {
+async fn orders<S: Outbox>(State(desk): State<Desk<S>>, wanted: Asked<WantedOrders>) -> Response {
     let page = async {
         let asked = understood(wanted)?;
         let limit = limited(asked.limit, ORDERS_USUAL, ORDERS_MOST)?;
@@ -134,20 +134,20 @@ async fn orders<S: Outbox + Shown>(State(desk): State<Desk<S>>, wanted: Asked<Wa
             label: asked.label,
             urgency: asked.urgency,
         };
-        let wanted = match orders::wanted(&*desk.store, &filters).await {
+        let wanted = match orders::wanted(&desk.views, &filters).await {
             Ok(Ok(wanted)) => wanted,
             Ok(Err(why)) => return Err(refuse(StatusCode::BAD_REQUEST, &why)),
             Err(error) => return Err(store_fault(&error)),
         };
-        let page = orders::orders(&*desk.store, &wanted, (after, limit), &desk.beside()).await;
+        let page = orders::orders(&desk.views, &wanted, (after, limit), &desk.beside()).await;
         page.map_err(|error| store_fault(&error))
     };
     page.await.map_or_else(|refused| refused, |page| Json(page).into_response())
 }
 
 /// The order that a name means, or the answer that it means none, or several.
-pub(super) async fn found<S: Outbox + Shown>(desk: &Desk<S>, name: &str) -> Result<Stream, Response> {
-    match orders::find(&*desk.store, name).await {
+pub(super) async fn found<S: Outbox>(desk: &Desk<S>, name: &str) -> Result<Stream, Response> {
+    match orders::find(&desk.views, name).await {
         Ok(Found::One(stream)) => Ok(stream),
         Ok(Found::Nothing) => Err(refuse(StatusCode::NOT_FOUND, &orders::no_such(name))),
         Ok(Found::Several(known)) => Err(refuse(StatusCode::CONFLICT, &orders::several(name, &known))),
@@ -155,12 +155,12 @@ pub(super) async fn found<S: Outbox + Shown>(desk: &Desk<S>, name: &str) -> Resu
     }
 }
 
-async fn order<S: Outbox + Shown>(State(desk): State<Desk<S>>, InPath(name): InPath<String>) -> Response {
+async fn order<S: Outbox>(State(desk): State<Desk<S>>, InPath(name): InPath<String>) -> Response {
     let stream = match found(&desk, &name).await {
         Ok(stream) => stream,
         Err(refused) => return refused,
     };
-    match orders::detail(&*desk.store, stream, &desk.beside()).await {
+    match orders::detail(&desk.views, stream, &desk.beside()).await {
         Ok(Some(detail)) => Json(detail).into_response(),
         Ok(None) => refuse(StatusCode::NOT_FOUND, &orders::no_such(&name)),
         Err(error) => store_fault(&error),
@@ -206,7 +206,7 @@ impl WantedEvents {
     }
 }
 
-async fn events<S: Outbox + Shown>(
+async fn events<S: Outbox>(
     State(desk): State<Desk<S>>,
     headers: HeaderMap,
     wanted: Asked<WantedEvents>,
@@ -219,14 +219,14 @@ async fn events<S: Outbox + Shown>(
             return follow::follow(&desk, choice, from, &headers).await;
         }
         let from = from.unwrap_or(From::Last(limit));
-        let page = events::page(&*desk.store, &choice, from, limit).await;
+        let page = events::page(&desk.views, &choice, from, limit).await;
         page.map(|page| Json(page).into_response()).map_err(|error| store_fault(&error))
     };
     answer.await.unwrap_or_else(|refused| refused)
 }
 
-async fn sinks<S: Outbox + Shown>(State(desk): State<Desk<S>>) -> Response {
-    match Outbox::sinks(&*desk.store).await {
+async fn sinks<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
+    match desk.store.sinks().await {
         Ok(sinks) => Json(Sinks { sinks }).into_response(),
         Err(error) => store_fault(&error),
     }
@@ -248,7 +248,7 @@ struct WantedDeliveries {
     limit: Option<u32>,
 }
 
-async fn deliveries<S: Outbox + Shown>(
+async fn deliveries<S: Outbox>(
     State(desk): State<Desk<S>>,
     InPath(name): InPath<String>,
     wanted: Asked<WantedDeliveries>,

@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 
 use super::{Desk, acting, answer, finished, reading};
 use crate::store::outbox::Outbox;
-use crate::store::shown::Shown;
 
 /// Connections at once; the next one waits. A person and a script or two, and those who watch.
 const CONNECTIONS_MOST: usize = 32;
@@ -48,7 +47,7 @@ pub(in crate::daemon) async fn listen(path: &Path) -> io::Result<Socket> {
 }
 
 /// Answers until it is dropped.
-pub(in crate::daemon) async fn serve<S: Outbox + Shown>(socket: Socket, desk: Desk<S>) {
+pub(in crate::daemon) async fn serve<S: Outbox>(socket: Socket, desk: Desk<S>) {
     let api: Router = finished(reading::router(desk.clone()).merge(acting::router(desk)));
     let mut open = JoinSet::new();
     loop {

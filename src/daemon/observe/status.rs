@@ -158,7 +158,10 @@ pub async fn status<S: Shown>(store: &S, itself: Itself, beside: &Beside<'_>) ->
     let Itself { mut daemon, store_failing, config, scopes } = itself;
     let scopes = match scopes {
         Some(overview) => overview.scopes,
-        None => store.remembered().await?.iter().map(|(key, memory)| remembered(key, memory)).collect(),
+        None => {
+            let all = store.remembered().await?;
+            all.iter().map(|(key, memory)| remembered(key, memory, beside)).collect()
+        }
     };
     if !daemon.running {
         let last = store.events_before(u64::MAX, 1).await?.pop();
@@ -178,11 +181,13 @@ fn time_of(json: &str) -> Option<Timestamp> {
 }
 
 /// What the store remembers of a scope, while no daemon runs: nothing waits, and nothing is looked at.
-fn remembered(key: &ScopeKey, memory: &ScopeMemory) -> ScopeView {
+fn remembered(key: &ScopeKey, memory: &ScopeMemory, beside: &Beside<'_>) -> ScopeView {
+    // A scope is known by the account's digits, where the configuration has them; people know it by name.
+    let named = beside.account_ids.iter().filter(|(_, id)| **id == key.account).map(|(name, _)| name.clone());
+    let accounts: Vec<String> = named.collect();
     ScopeView {
-        provider: key.provider,
-        account: key.account.clone(),
-        accounts: vec![key.account.clone()],
+        account: accounts.first().unwrap_or(&key.account).clone(),
+        accounts,
         region: key.region.clone(),
         rate: memory.rate,
         throttled_since: memory.throttled.map(|spell| spell.since),

@@ -269,8 +269,14 @@ impl Run {
         let (trouble, of_life) = (Arc::clone(&self.trouble), Arc::clone(&life));
         let store = Arc::new(Faulty { inner: store, life: of_life, trouble, random, on_disk });
         let hang_ups = Arc::new(Notify::new());
-        let daemon =
-            Daemon { config, setup, store, hang_ups: Arc::clone(&hang_ups), try_now: Arc::default() };
+        let daemon = Daemon {
+            config,
+            setup,
+            store,
+            views: None,
+            hang_ups: Arc::clone(&hang_ups),
+            try_now: Arc::default(),
+        };
         let stop = CancellationToken::new();
         let end_at = |times: &[u64]| {
             let next = times.iter().copied().filter(|at| *at > now).min();

@@ -98,12 +98,29 @@ impl SqliteStore {
         }
     }
 
+    /// What is shown of it.
+    pub fn views(&self) -> Views {
+        Views { readers: self.readers.clone() }
+    }
+
     fn registered(&self) -> Arc<Vec<Registration>> {
         Arc::clone(&self.registered.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn set_registered(&self, sinks: Vec<Registration>) {
         *self.registered.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(sinks);
+    }
+}
+
+/// What is shown of a store that is open, through its own readers.
+#[derive(Debug, Clone)]
+pub struct Views {
+    readers: SqlitePool,
+}
+
+impl Readers for Views {
+    fn readers(&self) -> &SqlitePool {
+        &self.readers
     }
 }
 

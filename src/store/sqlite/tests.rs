@@ -197,7 +197,7 @@ async fn no_statement_reads_a_table_through() {
     let store = SqliteStore::open(&folder.path().join("claimwatch.db")).await.unwrap();
     let ours = [
         commit::STATEMENTS,
-        super::STATEMENTS,
+        super::shown::STATEMENTS,
         super::read::STATEMENTS,
         super::outbox::STATEMENTS,
         super::peek::STATEMENTS,

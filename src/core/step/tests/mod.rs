@@ -200,6 +200,7 @@ fn say(event: &OrderEvent) -> String {
         OrderEvent::WindowOpened { number, window } => {
             format!("{name}{} {}", whom(number), say_window(window))
         }
+        OrderEvent::WindowAcknowledged { number, .. } => format!("{name}{}", whom(number)),
         OrderEvent::WindowClosing { number, mark, last, due_at, .. } => {
             let last = if *last { " last" } else { "" };
             format!("{name}{} {} min due {}{last}", whom(number), minutes(*mark), minute(*due_at))
