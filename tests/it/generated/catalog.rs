@@ -12,20 +12,21 @@ use crate::support::expect;
 const WIDTH: usize = 78;
 
 /// An event as the table has it.
-struct Row {
-    event: String,
+pub(super) struct Row {
+    pub(super) event: String,
+    pub(super) level: String,
     means: String,
     to_do: String,
 }
 
-fn rows(events: &str) -> Vec<Row> {
+pub(super) fn rows(events: &str) -> Vec<Row> {
     let section = events.split_once("\n## The events\n").unwrap().1;
     let table = section.lines().skip_while(|line| !line.starts_with('|'));
     let rows = table.take_while(|line| line.starts_with('|')).skip(2);
     rows.map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [event, _level, means, to_do] = cells.as_slice() else { panic!("{line}") };
-        Row { event: plain(event), means: plain(means), to_do: plain(to_do) }
+        let [event, level, means, to_do] = cells.as_slice() else { panic!("{line}") };
+        Row { event: plain(event), level: plain(level), means: plain(means), to_do: plain(to_do) }
     })
     .collect()
 }
@@ -56,7 +57,7 @@ fn filled(text: &str) -> String {
 
 fn catalog(rows: &[Row]) -> String {
     let mut catalog = "# Made from docs/events.md: change that, not this file.\n".to_owned();
-    for Row { event, means, to_do } in rows {
+    for Row { event, means, to_do, .. } in rows {
         let id = message_id(event);
         let text = filled(&format!("It means: {means}."));
         let to_do = filled(&format!("What to do: {to_do}."));

@@ -1,8 +1,9 @@
-//! What is shipped and made from something else: manual pages, completions, the message catalog. Each is compared with what would be
-//! made now; `UPDATE_EXPECT=1 cargo test --test it generated` makes them anew.
+//! What is shipped and made from something else: manual pages, completions, the message catalog, the examples of events.
+//! Each is compared with what would be made now; `UPDATE_EXPECT=1 cargo test --test it generated` makes them anew.
 #![expect(clippy::unwrap_used, reason = "what cannot be read here is a failed test")]
 
 mod catalog;
+mod examples;
 mod manual;
 mod pages;
 
