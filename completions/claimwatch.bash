@@ -19,11 +19,17 @@ _claimwatch() {
             claimwatch,accept)
                 cmd="claimwatch__subcmd__accept"
                 ;;
+            claimwatch,ack)
+                cmd="claimwatch__subcmd__ack"
+                ;;
             claimwatch,check)
                 cmd="claimwatch__subcmd__check"
                 ;;
             claimwatch,completions)
                 cmd="claimwatch__subcmd__completions"
+                ;;
+            claimwatch,config)
+                cmd="claimwatch__subcmd__config"
                 ;;
             claimwatch,deliveries)
                 cmd="claimwatch__subcmd__deliveries"
@@ -31,8 +37,14 @@ _claimwatch() {
             claimwatch,demo)
                 cmd="claimwatch__subcmd__demo"
                 ;;
+            claimwatch,events)
+                cmd="claimwatch__subcmd__events"
+                ;;
             claimwatch,help)
                 cmd="claimwatch__subcmd__help"
+                ;;
+            claimwatch,orders)
+                cmd="claimwatch__subcmd__orders"
                 ;;
             claimwatch,plan)
                 cmd="claimwatch__subcmd__plan"
@@ -46,14 +58,38 @@ _claimwatch() {
             claimwatch,run)
                 cmd="claimwatch__subcmd__run"
                 ;;
+            claimwatch,show)
+                cmd="claimwatch__subcmd__show"
+                ;;
             claimwatch,simulate)
                 cmd="claimwatch__subcmd__simulate"
                 ;;
             claimwatch,status)
                 cmd="claimwatch__subcmd__status"
                 ;;
+            claimwatch,wait)
+                cmd="claimwatch__subcmd__wait"
+                ;;
+            claimwatch,watch)
+                cmd="claimwatch__subcmd__watch"
+                ;;
+            claimwatch__subcmd__config,help)
+                cmd="claimwatch__subcmd__config__subcmd__help"
+                ;;
+            claimwatch__subcmd__config,show)
+                cmd="claimwatch__subcmd__config__subcmd__show"
+                ;;
+            claimwatch__subcmd__config__subcmd__help,help)
+                cmd="claimwatch__subcmd__config__subcmd__help__subcmd__help"
+                ;;
+            claimwatch__subcmd__config__subcmd__help,show)
+                cmd="claimwatch__subcmd__config__subcmd__help__subcmd__show"
+                ;;
             claimwatch__subcmd__help,accept)
                 cmd="claimwatch__subcmd__help__subcmd__accept"
+                ;;
+            claimwatch__subcmd__help,ack)
+                cmd="claimwatch__subcmd__help__subcmd__ack"
                 ;;
             claimwatch__subcmd__help,check)
                 cmd="claimwatch__subcmd__help__subcmd__check"
@@ -61,14 +97,23 @@ _claimwatch() {
             claimwatch__subcmd__help,completions)
                 cmd="claimwatch__subcmd__help__subcmd__completions"
                 ;;
+            claimwatch__subcmd__help,config)
+                cmd="claimwatch__subcmd__help__subcmd__config"
+                ;;
             claimwatch__subcmd__help,deliveries)
                 cmd="claimwatch__subcmd__help__subcmd__deliveries"
                 ;;
             claimwatch__subcmd__help,demo)
                 cmd="claimwatch__subcmd__help__subcmd__demo"
                 ;;
+            claimwatch__subcmd__help,events)
+                cmd="claimwatch__subcmd__help__subcmd__events"
+                ;;
             claimwatch__subcmd__help,help)
                 cmd="claimwatch__subcmd__help__subcmd__help"
+                ;;
+            claimwatch__subcmd__help,orders)
+                cmd="claimwatch__subcmd__help__subcmd__orders"
                 ;;
             claimwatch__subcmd__help,plan)
                 cmd="claimwatch__subcmd__help__subcmd__plan"
@@ -82,11 +127,23 @@ _claimwatch() {
             claimwatch__subcmd__help,run)
                 cmd="claimwatch__subcmd__help__subcmd__run"
                 ;;
+            claimwatch__subcmd__help,show)
+                cmd="claimwatch__subcmd__help__subcmd__show"
+                ;;
             claimwatch__subcmd__help,simulate)
                 cmd="claimwatch__subcmd__help__subcmd__simulate"
                 ;;
             claimwatch__subcmd__help,status)
                 cmd="claimwatch__subcmd__help__subcmd__status"
+                ;;
+            claimwatch__subcmd__help,wait)
+                cmd="claimwatch__subcmd__help__subcmd__wait"
+                ;;
+            claimwatch__subcmd__help,watch)
+                cmd="claimwatch__subcmd__help__subcmd__watch"
+                ;;
+            claimwatch__subcmd__help__subcmd__config,show)
+                cmd="claimwatch__subcmd__help__subcmd__config__subcmd__show"
                 ;;
             *)
                 ;;
@@ -95,7 +152,7 @@ _claimwatch() {
 
     case "${cmd}" in
         claimwatch)
-            opts="-h -V --help --version run demo simulate accept status deliveries requeue reload plan check completions help"
+            opts="-h -V --help --version run demo simulate status orders show events watch wait ack accept deliveries requeue reload plan check config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -110,6 +167,24 @@ _claimwatch() {
             ;;
         claimwatch__subcmd__accept)
             opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__ack)
+            opts="-h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -151,6 +226,80 @@ _claimwatch() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__config)
+            opts="-h --help show help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__config__subcmd__help)
+            opts="show help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__config__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__config__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__config__subcmd__show)
+            opts="-h --config --origin --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -202,8 +351,54 @@ _claimwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        claimwatch__subcmd__events)
+            opts="-f -n -h --config --follow --since --last --event --level --list --order --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --last)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --level)
+                    COMPREPLY=($(compgen -W "info warn error" -- "${cur}"))
+                    return 0
+                    ;;
+                --list)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --order)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         claimwatch__subcmd__help)
-            opts="run demo simulate accept status deliveries requeue reload plan check completions help"
+            opts="run demo simulate status orders show events watch wait ack accept deliveries requeue reload plan check config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -217,6 +412,20 @@ _claimwatch() {
             return 0
             ;;
         claimwatch__subcmd__help__subcmd__accept)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__help__subcmd__ack)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -258,6 +467,34 @@ _claimwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        claimwatch__subcmd__help__subcmd__config)
+            opts="show"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__help__subcmd__config__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         claimwatch__subcmd__help__subcmd__deliveries)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -286,7 +523,35 @@ _claimwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        claimwatch__subcmd__help__subcmd__events)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         claimwatch__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__help__subcmd__orders)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -356,6 +621,20 @@ _claimwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        claimwatch__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         claimwatch__subcmd__help__subcmd__simulate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -377,6 +656,80 @@ _claimwatch() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__help__subcmd__wait)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__help__subcmd__watch)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__orders)
+            opts="-h --config --list --status --scope --label --urgency --after --limit --wide --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --list)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --status)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --urgency)
+                    COMPREPLY=($(compgen -W "window attention failed pending done" -- "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -472,6 +825,24 @@ _claimwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        claimwatch__subcmd__show)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         claimwatch__subcmd__simulate)
             opts="-h --listen --scenario --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -496,6 +867,50 @@ _claimwatch() {
             ;;
         claimwatch__subcmd__status)
             opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__wait)
+            opts="-h --config --for --timeout --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -W "claimed terminal" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__watch)
+            opts="-h --config --exit-status --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,4 +1,5 @@
-// What builds any page: elements, lists that keep what did not change, and time that goes on. It knows nothing of claimwatch.
+// What builds any page: elements, lists that keep what did not change, and time that goes on. It knows nothing of
+// claimwatch.
 //
 // Text that comes from elsewhere becomes text nodes, never markup.
 
@@ -139,7 +140,7 @@ export function span(milliseconds) {
   return shown.map(([count, unit]) => `${count} ${unit}`).join(' ');
 }
 
-/** With seconds to the end: "3 h 00 min 18 s". Each unit keeps its place and width: a glance at the same spot is enough. */
+/** With seconds to the end: "3 h 00 min 18 s". Each unit keeps its place and width, for a glance at the same spot. */
 export function countdown(milliseconds) {
   const shown = units(milliseconds).map(([count, unit], at) => `${String(count).padStart(at ? 2 : 1, '0')} ${unit}`);
   return shown.length ? shown.join(' ') : 'under 1 s';

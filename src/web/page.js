@@ -7,15 +7,18 @@ import * as view from './view.js';
 /** Orders that one page of the API brings, and rows that the table holds at most: a phone has to carry them. */
 const PAGE = 25;
 const ROWS_MOST = 300;
-/** A text is looked for in pages of so many orders, in so many pages before somebody is asked whether to go on, and until so
- * many match. What the last page adds to those still fits into the table. */
+const WINDOWS_MOST = 100;
+/**
+ * A text is looked for in pages of so many orders, in so many pages before somebody is asked whether to go on, and until
+ * so many match. What the last page adds to those still fits into the table.
+ */
 const SEARCH_PAGE = 200;
 const SEARCH_PAGES = 25;
 const SEARCH_ROWS_MOST = ROWS_MOST - SEARCH_PAGE;
-/** Milliseconds: between two fetches; between two though no event came, or two searches of more than a page. */
+/** Milliseconds, as all that follow: between two fetches; between two though no event came, or two long searches. */
 const FETCH_EVERY = 1000;
 const POLL_EVERY = 30_000;
-/** A look that changes nothing is no event, so one order is asked for anew once its look was due, but not more often than this. */
+/** A look that changes nothing is no event: an order that is shown is asked for anew once its look was due, so often. */
 const LOOK_EVERY = 5000;
 /** How long an answer may take, and how old what is shown may be before its age is told. */
 const PATIENCE = 10_000;
@@ -23,55 +26,28 @@ const STALE_AFTER = 45_000;
 /** A stream that the browser gave up is opened again after so long, doubling to the second. */
 const REOPEN_FIRST = 2000;
 const REOPEN_MOST = 15_000;
+/** A stream lasts an hour at most (docs/api.md). Renewed before that, it does not break. */
+const RENEW_EVERY = 50 * 60_000;
 /** Between two announcements to screen readers. */
 const ANNOUNCE_EVERY = 5000;
 const TYPING = 300;
 
 /** The stream names its events, so each has to be listened for by name. Those of docs/events.md; a test compares. */
-const EVENTS = [
-  'number.in_progress',
-  'number.claimed',
-  'number.failed',
-  'number.released',
-  'window.opened',
-  'window.closing',
-  'window.resolved',
-  'window.closed',
-  'order.tracked',
-  'order.untracked',
-  'order.status_changed',
-  'order.completed',
-  'order.attention',
-  'order.unrecognized',
-  'order.not_found',
-  'order.stalled',
-  'order.blocked',
-  'scope.throttled',
-  'scope.unavailable',
-  'scope.denied',
-  'scope.suspect',
-  'scope.overloaded',
-  'scope.caught_up',
-  'scope.recovered',
-  'sink.failing',
-  'sink.recovered',
-  'sink.disabled',
-  'delivery.dead',
-  'config.applied',
-  'config.rejected',
-  'daemon.started',
-  'daemon.stopped',
-  'heartbeat',
-  'digest',
-];
+const EVENTS = `
+  number.in_progress number.claimed number.failed number.released
+  window.opened window.closing window.acknowledged window.resolved window.closed
+  order.tracked order.untracked order.status_changed order.completed order.attention order.unrecognized order.not_found
+  order.stalled order.blocked
+  scope.throttled scope.unavailable scope.denied scope.suspect scope.overloaded scope.caught_up scope.recovered
+  sink.failing sink.recovered sink.disabled delivery.dead
+  config.applied config.rejected daemon.started daemon.stopped heartbeat digest
+`
+  .trim()
+  .split(/\s+/);
 /** Besides warnings and errors, what somebody waits for. */
-const GOOD_NEWS = new Set([
-  'number.claimed',
-  'window.resolved',
-  'order.completed',
-  'scope.recovered',
-  'sink.recovered',
-]);
+const GOOD_NEWS = new Set(
+  'number.claimed window.resolved window.acknowledged order.completed scope.recovered sink.recovered'.split(' '),
+);
 
 const $ = (id) => document.getElementById(id);
 
@@ -80,7 +56,7 @@ let route = null;
 /** What the table of orders shows: from which cursor on, how many rows or searched pages, and what was found. */
 let table = emptyTable();
 let shown = { status: null, order: null, orderError: null };
-/** How it stands with the daemon. `failed`: since when, and why, requests fail; `broken`: since when there is no stream. */
+/** The connection. `failed`: since when, and why, requests fail; `broken`: since when there is no stream. */
 const link = { answeredAt: null, failed: null, broken: null, opened: false };
 
 function emptyTable() {
@@ -110,8 +86,8 @@ class Refusal extends Error {
 async function get(path, query, signal) {
   const parameters = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '');
   const search = parameters.length ? `?${new URLSearchParams(parameters)}` : '';
-  // Relative, as everything else here: a proxy may serve the page under a path.
   const patient = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
+  // Relative, as everything else here: a proxy may serve the page under a path.
   const response = await fetch(`api/v1/${path}${search}`, { signal: patient, cache: 'no-store' });
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new Refusal(response.status, dom.text(body?.error ?? `HTTP ${response.status}`));
@@ -168,7 +144,7 @@ function matches(order, text) {
 
 const fetching = { running: null, wanted: false, startedAt: 0, timer: null, due: Infinity };
 
-/** Has everything that is shown fetched: at once if `now`, else with at most one fetch a second, however many events come. */
+/** Has all that is shown fetched: at once if `now`, else with at most one fetch a second, however many events come. */
 function refresh(now = false) {
   if (fetching.running && !now) {
     fetching.wanted = true;
@@ -348,29 +324,22 @@ function showLink() {
 }
 
 function showAlerts(status) {
-  const alerts = $('alerts');
   const old = pageIsOld(status);
-  dom.paint(
-    $('alerts-list'),
-    [status.store_failing, status.config, troublesOnly(status.scopes), status.sinks, old],
-    () => [
-      ...view.alerts(status),
-      ...(old ? [dom.el('li', {}, 'The daemon is another version than this page. ', reloadButton())] : []),
-    ],
-  );
-  alerts.hidden = !$('alerts-list').firstChild;
+  dom.paint($('alerts-list'), [status.store_failing, status.config, troublesOnly(status), old], () => [
+    ...view.alerts(status),
+    ...(old ? [dom.el('li', {}, 'The daemon is another version than this page. ', reloadButton())] : []),
+  ]);
+  $('alerts').hidden = !$('alerts-list').firstChild;
 }
 
-/** What of a scope an alert tells: how late it is changes all the time. */
-const troublesOnly = (scopes) =>
-  (scopes ?? []).map((scope) => [
-    scope.provider,
-    scope.account,
-    scope.region,
-    scope.denied_since,
-    scope.unavailable_since,
-    scope.suspect_since,
-  ]);
+/** What of scopes and sinks an alert tells. How much waits changes all the time, and would close what somebody opened. */
+const troublesOnly = ({ scopes, sinks }) => [
+  ...(scopes ?? []).map((scope) => [
+    [scope.provider, scope.account, scope.region],
+    [scope.denied_since, scope.unavailable_since, scope.suspect_since],
+  ]),
+  ...(sinks ?? []).map((sink) => [sink.name, sink.failing_since, sink.disabled_since, sink.dead > 0]),
+];
 
 let version = null;
 function pageIsOld(status) {
@@ -386,7 +355,8 @@ function reloadButton() {
 
 function showOverview(status) {
   dom.paint($('counts'), status.orders, () => view.counts(status.orders));
-  const windows = status.windows ?? [];
+  // Those of twenty orders, which may have several.
+  const windows = (status.windows ?? []).slice(0, WINDOWS_MOST);
   const open = Number(status.orders?.windows ?? windows.length);
   const more =
     open > windows.length ? ` The ${windows.length} that end first are shown; the orders below have all.` : '';
@@ -688,3 +658,8 @@ setInterval(() => {
   if (lookWasDue()) refresh();
 }, 1000);
 setInterval(() => refresh(), POLL_EVERY);
+setInterval(() => {
+  if (stream.readyState !== EventSource.OPEN) return;
+  stream.close();
+  openStream();
+}, RENEW_EVERY);

@@ -1,4 +1,5 @@
-// What is shown: builds the page's elements from the answers of the API. It asks for nothing and decides nothing; page.js does.
+// What is shown: builds the page's elements from the answers of the API. It asks for nothing and decides nothing; page.js
+// does.
 //
 // Everything in an answer is foreign text. It becomes text nodes and percent-encoded parts of addresses, never markup.
 
@@ -24,7 +25,9 @@ import {
 /** How many rows of anything that is not paged are shown. */
 const ROWS_MOST = 200;
 const SCOPES_MOST = 50;
-const ALERTS_MOST = 12;
+const ALERTS_MOST = 30;
+/** On a phone the windows should still be in sight below them. */
+const ALERTS_AT_ONCE = 2;
 
 const URGENCIES = {
   window: { sign: '▲', words: 'window open', counted: ['with a window open', 'with a window open'] },
@@ -100,7 +103,7 @@ export const essence = ({ status, urgency, condition, reason, acknowledged }) =>
 
 // --- Windows -------------------------------------------------------------------------------------------------------
 
-/** How near its end is, by its own length, since a list may set one: of a day, the last two hours and the last twelve. */
+/** How near its end is, by its own length, which a list may set: of a day, the last two hours and the last twelve. */
 function nearness(left, length) {
   if (left <= 0) return 'any';
   return left <= length / 12 ? 'last' : left <= length / 2 ? 'soon' : 'calm';
@@ -272,7 +275,7 @@ const lanesOf = (scope) =>
     .map((name) => [name, scope.lanes?.[name] ?? {}])
     .filter(([, lane]) => Number(lane.due) > 0);
 
-/** Those in trouble first, the worst of them before the others; then those where something waits; as `claimwatch status` does. */
+/** As `claimwatch status` does: those in trouble first, the worst before the others; then those where something waits. */
 export function sortedScopes(scopes) {
   const worst = (scope) => {
     const at = TROUBLES.findIndex(([word]) => scope[`${word}_since`]);
@@ -410,16 +413,15 @@ export function alerts(status) {
       ]);
   }
   for (const sink of troubledSinks(status.sinks)) {
-    found.push([
-      'Sink ',
-      data(sink.name, 80),
-      ' ',
-      ...(sinkTrouble(sink) ?? []),
-      `: ${text(sink.pending, 12)} wait, ${text(sink.dead, 12)} dead.`,
-    ]);
+    found.push(['Sink ', data(sink.name, 80), ' ', ...(sinkTrouble(sink) ?? []), ': see below.']);
   }
-  const shown = found.slice(0, ALERTS_MOST).map((parts) => el('li', {}, sign('!'), ' ', ...parts));
-  return found.length > ALERTS_MOST ? [...shown, el('li', {}, `and ${found.length - ALERTS_MOST} more, below`)] : shown;
+  const items = found.map((parts) => el('li', {}, sign('!'), ' ', ...parts));
+  if (items.length <= ALERTS_AT_ONCE) return items;
+  const rest = items.slice(ALERTS_AT_ONCE, ALERTS_MOST);
+  return [
+    ...items.slice(0, ALERTS_AT_ONCE),
+    el('li', {}, el('details', {}, el('summary', {}, `and ${items.length - ALERTS_AT_ONCE} more`), el('ul', {}, rest))),
+  ];
 }
 
 export function counts(orders) {
@@ -499,6 +501,13 @@ function table(caption, heads, rows, empty) {
   );
 }
 
+/** How to have its warnings ended. A command is only shown where it is what it looks like in a shell, too. */
+function acknowledging(name) {
+  return /^[+\w-]+$/.test(name)
+    ? fact('It is known of', 'end its warnings: ', code(`claimwatch ack ${name}`, 100))
+    : null;
+}
+
 function windowEvidence(number, about) {
   const window = number.window;
   const open = window.state === 'open';
@@ -523,6 +532,7 @@ function windowEvidence(number, about) {
         )
       : null,
     window.other_id ? fact('Other id', code(window.other_id, 120)) : null,
+    open && !window.acknowledged ? acknowledging(number.number ?? about.order_id) : null,
     fact('Window id', code(window.window_id, 120)),
   ];
   const name = number.number ? text(number.number, 60) : nameOf(about);

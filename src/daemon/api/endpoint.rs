@@ -48,6 +48,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/", "text/html; charset=utf-8", include_str!("../../web/index.html")),
     ("/page.css", "text/css; charset=utf-8", include_str!("../../web/page.css")),
     ("/page.js", "text/javascript; charset=utf-8", include_str!("../../web/page.js")),
+    ("/dom.js", "text/javascript; charset=utf-8", include_str!("../../web/dom.js")),
     ("/view.js", "text/javascript; charset=utf-8", include_str!("../../web/view.js")),
     ("/icon.svg", "image/svg+xml", include_str!("../../web/icon.svg")),
 ];
@@ -153,6 +154,16 @@ impl std::fmt::Debug for Listening {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_file_of_the_page_is_served() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let path = format!("/{}", name.replace("index.html", ""));
+            assert!(FILES.iter().any(|(served, ..)| *served == path), "{name} is not");
+        }
+    }
 
     #[test]
     fn addresses_localhost_and_known_names_are_answered_to() {

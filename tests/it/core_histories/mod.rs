@@ -131,6 +131,7 @@ fn observations(provider: Provider) -> BoxedStrategy<Observation> {
         1 => Just(Observation::Missing { message: None, suspect: true }),
         4 => elsewhere(),
         5 => Just(Observation::Elapsed),
+        1 => Just(Observation::Acknowledged),
         1 => Just(Observation::Throttled { retry_after: Some(MINUTE) }),
         1 => Just(Observation::Unavailable { outage: Outage::Status(503), retry_after: None }),
         1 => Just(denied(Reach::Scope)),
@@ -281,7 +282,8 @@ fn looks_in_time(before: &Order, observation: &Observation, after: &Order, now: 
         Observation::Throttled { .. }
         | Observation::Denied { reach: Reach::Scope, .. }
         | Observation::Elsewhere(Elsewhere::Searching)
-        | Observation::Elapsed => {
+        | Observation::Elapsed
+        | Observation::Acknowledged => {
             assert_eq!(due_at, before.looked.due_at, "nobody's fault: the order keeps its place");
             assert_eq!(after.looked.answered_at, before.looked.answered_at);
             return;

@@ -41,6 +41,10 @@ impl Reader {
                     let other = self.open.insert(number.clone(), (window.clone(), BTreeSet::new()));
                     assert!(other.is_none(), "one at a time");
                 }
+                OrderEvent::WindowAcknowledged { number, window } => {
+                    let warned = &mut self.known(number, window, stepped_back).1;
+                    assert!(warned.insert(Duration::ZERO), "once a window");
+                }
                 OrderEvent::WindowClosing { number, window, mark, due_at, .. } => {
                     let warned = &mut self.known(number, window, stepped_back).1;
                     assert!(warned.first().is_none_or(|last| mark < last), "{mark:?} after {warned:?}");

@@ -86,7 +86,8 @@ fn before_the_step(order: &mut Order, observation: &Observation) {
         | Observation::Throttled { .. }
         | Observation::Unavailable { .. }
         | Observation::Denied { .. }
-        | Observation::Elapsed => {}
+        | Observation::Elapsed
+        | Observation::Acknowledged => {}
     }
 }
 
@@ -115,7 +116,8 @@ fn after_the_step(order: &mut Order, observation: &Observation, now: Timestamp) 
         | Observation::Unavailable { .. }
         | Observation::Denied { .. }
         | Observation::Malformed { .. }
-        | Observation::Elapsed => {}
+        | Observation::Elapsed
+        | Observation::Acknowledged => {}
     }
 }
 
@@ -130,6 +132,7 @@ fn meet(state: &State, observation: &Observation, met: &mut Met) {
         Observation::Missing { suspect: true, .. } => "suspect",
         Observation::Elsewhere(_) => "elsewhere",
         Observation::Elapsed => "elapsed",
+        Observation::Acknowledged => "acknowledged",
         Observation::Throttled { .. } => "throttled",
         Observation::Unavailable { .. } => "unavailable",
         Observation::Denied { .. } => "denied",

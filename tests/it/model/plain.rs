@@ -115,6 +115,7 @@ pub(super) struct Window {
     pub(super) earliest: i64,
     pub(super) latest: i64,
     pub(super) warned: Option<i64>,
+    pub(super) acknowledged_at: Option<i64>,
 }
 
 /// An event. What it does not have is empty.

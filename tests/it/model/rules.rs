@@ -67,6 +67,7 @@ impl Model {
             }
             Observation::Malformed { detail } => self.malformed(detail),
             Observation::Elapsed => self.told_of_the_clock(true),
+            Observation::Acknowledged => self.acknowledged(),
         }
         if self.state != before || !self.said.is_empty() {
             self.state.generation += 1;
@@ -368,6 +369,7 @@ impl Model {
             earliest,
             latest: now + length,
             warned: None,
+            acknowledged_at: None,
         });
         self.say_of_window("window.opened", key, Said::default());
     }
@@ -520,7 +522,9 @@ impl Model {
         let doubted = state.absence == "doubted" && ["IN_PROGRESS", "CLAIMED", "FAILED"].contains(&status);
         let open = state.numbers.values().filter_map(|number| number.window.as_ref());
         let alert = open.filter(|window| window.outcome.is_empty()).map(|window| {
-            let left = self.terms.marks.iter().filter(|mark| window.warned.is_none_or(|w| **mark < w));
+            let told = window.acknowledged_at.is_some();
+            let left =
+                self.terms.marks.iter().filter(|mark| !told && window.warned.is_none_or(|w| **mark < w));
             let next = left.map(|mark| window.earliest - mark).min().unwrap_or(window.latest);
             next.min(window.latest)
         });
@@ -563,6 +567,9 @@ impl Model {
     fn warn_of_window(&mut self, key: &str) {
         let (now, marks) = (self.now, self.terms.marks.clone());
         let Some(window) = self.open_window_of(key) else { return };
+        if window.acknowledged_at.is_some() {
+            return;
+        }
         let (earliest, warned) = (window.earliest, window.warned);
         let due = marks.iter().copied().filter(|mark| earliest - mark <= now);
         let Some(mark) = due.filter(|mark| warned.is_none_or(|warned| *mark < warned)).min() else { return };
@@ -570,6 +577,17 @@ impl Model {
         let last = marks.iter().min() == Some(&mark);
         let said = Said { mark, last, due_at: earliest - mark, ..Said::default() };
         self.say_of_window("window.closing", key, said);
+    }
+
+    fn acknowledged(&mut self) {
+        let now = self.now;
+        let keys: Vec<String> = self.state.numbers.keys().cloned().collect();
+        for key in keys {
+            let open = self.open_window_of(&key).filter(|window| window.acknowledged_at.is_none());
+            let Some(window) = open else { continue };
+            window.acknowledged_at = Some(now);
+            self.say_of_window("window.acknowledged", &key, Said::default());
+        }
     }
 
     fn end_window_that_is_over(&mut self, key: &str) {

@@ -171,6 +171,7 @@ fn window(real: &window::Window) -> Window {
         earliest: real.earliest.as_millis(),
         latest: real.latest.as_millis(),
         warned: real.warned.map(millis),
+        acknowledged_at: real.acknowledged_at.map(Timestamp::as_millis),
     }
 }
 
@@ -179,7 +180,9 @@ pub(super) fn event(real: &OrderEvent) -> Said {
     match real {
         OrderEvent::Tracked | OrderEvent::Untracked { .. } => said,
         OrderEvent::Number(change) => number_event(said, change),
-        OrderEvent::WindowOpened { number, window } => of_window(said, number, window),
+        OrderEvent::WindowOpened { number, window } | OrderEvent::WindowAcknowledged { number, window } => {
+            of_window(said, number, window)
+        }
         OrderEvent::WindowClosing { number, window, mark, last, due_at } => {
             let said = of_window(said, number, window);
             Said { mark: millis(*mark), last: *last, due_at: due_at.as_millis(), ..said }

@@ -73,7 +73,10 @@ fn bounded(observation: &Observation) {
             texts.extend(message.as_deref().map(|message| (message, TEXT_MOST)));
         }
         Observation::Malformed { detail } => texts.push((detail, DETAIL_MOST)),
-        Observation::Seen(_) | Observation::Elsewhere(_) | Observation::Elapsed => {
+        Observation::Seen(_)
+        | Observation::Elsewhere(_)
+        | Observation::Elapsed
+        | Observation::Acknowledged => {
             panic!("a refusal sees nothing: {observation:?}")
         }
     }

@@ -58,6 +58,7 @@ kinds! {
         ElapsedMark: "elapsed (a mark)",
         ElapsedLastMark: "elapsed (the last mark)",
         ElapsedEnd: "elapsed (the latest end)",
+        Acknowledged: "acknowledged",
     }
 }
 
@@ -143,6 +144,7 @@ impl Sight for Sees {
             Self::OrderMissing => (tale.sees(&missing(false)), missing(false)),
             Self::Held => (tale, held(Some("CLAIMED"))),
             Self::Elapsed => (tale, Observation::Elapsed),
+            Self::Acknowledged => (tale, Observation::Acknowledged),
             Self::ElapsedMark => return (tale.at_mark(0), Observation::Elapsed),
             Self::ElapsedLastMark => return (tale.at_mark(2), Observation::Elapsed),
             Self::ElapsedEnd => return (tale.at_latest_end(), Observation::Elapsed),

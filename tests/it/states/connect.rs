@@ -74,6 +74,7 @@ kinds! {
         ElapsedLastMark: "elapsed (the last mark)",
         ElapsedEnd: "elapsed (the latest end)",
         ElapsedStall: "elapsed (no change for long)",
+        Acknowledged: "acknowledged",
     }
 }
 
@@ -224,6 +225,7 @@ impl Sight for Sees {
             Self::ElapsedLastMark => return (tale.at_mark(2), Observation::Elapsed),
             Self::ElapsedEnd => return (tale.at_latest_end(), Observation::Elapsed),
             Self::ElapsedStall => return (tale.at_stall(), Observation::Elapsed),
+            Self::Acknowledged => Observation::Acknowledged,
         };
         (tale.later(), sighting)
     }

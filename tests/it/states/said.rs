@@ -18,6 +18,7 @@ kinds! {
         Failed: "number.failed",
         Released: "number.released",
         WindowOpened: "window.opened",
+        WindowAcknowledged: "window.acknowledged",
         WindowClosing: "window.closing",
         WindowUnconfirmed: "window.closed, unconfirmed",
         WindowReleased: "window.closed, released",
@@ -49,6 +50,7 @@ impl Said {
                 NumberStatus::Released => Self::Released,
             },
             OrderEvent::WindowOpened { .. } => Self::WindowOpened,
+            OrderEvent::WindowAcknowledged { .. } => Self::WindowAcknowledged,
             OrderEvent::WindowClosing { .. } => Self::WindowClosing,
             OrderEvent::WindowClosed { end: WindowEnd::Unconfirmed { .. }, .. } => Self::WindowUnconfirmed,
             OrderEvent::WindowClosed { end: WindowEnd::Released, .. } => Self::WindowReleased,
@@ -76,6 +78,7 @@ pub(super) fn tell(event: &OrderEvent, before: &Order, after: &Order) -> String 
     let details: Vec<String> = match event {
         OrderEvent::Tracked
         | OrderEvent::Untracked { .. }
+        | OrderEvent::WindowAcknowledged { .. }
         | OrderEvent::Unrecognized { .. }
         | OrderEvent::Stalled { .. }
         | OrderEvent::Blocked { .. } => Vec::new(),

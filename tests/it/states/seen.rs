@@ -43,6 +43,7 @@ kinds! {
         DeniedScope: "denied, the scope",
         Malformed: "malformed",
         Elapsed: "elapsed",
+        Acknowledged: "acknowledged",
     }
 }
 
@@ -82,6 +83,7 @@ impl Shape {
             Observation::Denied { reach: Reach::Scope, .. } => Self::DeniedScope,
             Observation::Malformed { .. } => Self::Malformed,
             Observation::Elapsed => Self::Elapsed,
+            Observation::Acknowledged => Self::Acknowledged,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use claimwatch::core::order::Provider;
 use claimwatch::core::record::Record;
 use claimwatch::store::outbox::Outbox as _;
+use claimwatch::store::shown::Shown as _;
 use claimwatch::store::sqlite::SqliteStore;
 use claimwatch::store::{Batch, Known as _, Store, StoreError};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -221,7 +222,7 @@ async fn history_is_what_became_of_the_order_latest_first() {
     let step = &history[2];
     assert_eq!((&step.number, &step.from, &step.to), (&failed.number, &failed.from, &failed.to));
     assert_eq!((&step.raw, &step.reason), (&failed.raw, &failed.reason));
-    assert_eq!((step.at, step.observed_after), (failed.time, failed.observed_after));
+    assert_eq!((step.time, step.observed_after), (failed.time, failed.observed_after));
     assert_eq!(store.history(stream, 1).await.unwrap().len(), 1);
 }
 

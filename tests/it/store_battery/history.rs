@@ -8,6 +8,7 @@ use claimwatch::core::record::Record;
 use claimwatch::core::state::{Chime, Number, Order, Status, Subject};
 use claimwatch::core::time::Timestamp;
 use claimwatch::core::window::{Window, WindowBasis, WindowState};
+use claimwatch::store::shown::Shown as _;
 use claimwatch::store::sqlite::SqliteStore;
 use claimwatch::store::{Batch, Change, Pruned, Pruning, Store as _};
 
@@ -55,7 +56,7 @@ async fn prune(store: &SqliteStore, before: Timestamp, limit: u32) -> u64 {
 }
 
 async fn steps(store: &SqliteStore, stream: Stream) -> Vec<Timestamp> {
-    store.history(stream, 100).await.unwrap().into_iter().filter_map(|step| step.at).collect()
+    store.history(stream, 100).await.unwrap().into_iter().filter_map(|step| step.time).collect()
 }
 
 #[tokio::test]

@@ -116,6 +116,7 @@ pub(crate) fn numbers() -> BTreeMap<String, Number> {
                 earliest,
                 latest,
                 warned,
+                acknowledged_at: warned.map(|_| at(7)),
             };
             for outcome in [
                 Outcome::Claimed,

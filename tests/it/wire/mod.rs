@@ -144,7 +144,8 @@ fn told(observation: &Observation) -> String {
         | Observation::Unavailable { .. }
         | Observation::Denied { .. }
         | Observation::Malformed { .. }
-        | Observation::Elapsed) => format!("{other:?}\n"),
+        | Observation::Elapsed
+        | Observation::Acknowledged) => format!("{other:?}\n"),
     }
 }
 
@@ -171,7 +172,7 @@ fn kind(observation: &Observation) -> &'static str {
         Observation::Denied { reach: Reach::Order, .. } => "denied-order",
         Observation::Malformed { .. } => "malformed",
         Observation::Elsewhere(_) => "elsewhere",
-        Observation::Elapsed => "elapsed",
+        Observation::Elapsed | Observation::Acknowledged => "elapsed",
     }
 }
 

@@ -243,7 +243,8 @@ async fn a_renewal_that_fails_is_told_when_the_old_ones_serve_no_more() {
             | Observation::Denied { .. }
             | Observation::Malformed { .. }
             | Observation::Elsewhere(_)
-            | Observation::Elapsed) => format!("{other:?}"),
+            | Observation::Elapsed
+            | Observation::Acknowledged) => format!("{other:?}"),
         };
         assert_eq!(told, wanted);
     }

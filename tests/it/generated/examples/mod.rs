@@ -48,6 +48,7 @@ const SHOWN: &[Shown] = &[
     ("window.opened", &["window_basis=failure_first_seen"], "FAILED was the first that was seen"),
     ("window.closing", &["label=Returns line", "level=warn"], "At the first mark"),
     ("window.closing", &["label=Returns line", "level=error"], "At the last mark"),
+    ("window.acknowledged", &[], ""),
     ("window.resolved", &["outcome=claimed"], "Under the same id"),
     ("window.resolved", &["outcome=claimed_elsewhere"], "Under another id"),
     ("window.closed", &["outcome=released"], "Seen to be gone"),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use claimwatch::core::look;
 use claimwatch::core::observation::{ChimeStatus, Elsewhere, Observation};
 use claimwatch::core::order::{Declared, Operation, OrderKey, Provider, Watch};
 use claimwatch::core::policy::Poll;
@@ -78,6 +79,10 @@ fn night() -> Story {
         .is("IN_PROGRESS", "")
         .until("2026-11-22T23:30:00Z")
         .is("FAILED", FULL)
+        .until("2026-11-23T00:40:00Z")
+        .undergoes("2026-11-23T00:40:00Z", |order| {
+            look::apply(order, &Observation::Acknowledged, None, at("2026-11-23T00:40:00Z"))
+        })
         .until("2026-11-23T02:00:00Z")
         .goes_missing()
         .until("2026-11-23T04:00:00Z")

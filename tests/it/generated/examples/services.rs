@@ -143,7 +143,8 @@ impl Service {
             | Observation::Unavailable { .. }
             | Observation::Denied { reach: Reach::Order, .. }
             | Observation::Malformed { .. }
-            | Observation::Elapsed => {
+            | Observation::Elapsed
+            | Observation::Acknowledged => {
                 self.dispatcher.place(who, &mut story.order.looked, BY, self.now.wall);
             }
         }
