@@ -9,7 +9,6 @@ use super::{ConfigArg, colours, complain, load};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::event::Level;
-use crate::core::record::Style;
 use crate::core::time::Timestamp;
 use crate::daemon::observe::events::{self, Choice, From, Page};
 use crate::daemon::observe::orders::{self, Beside, Detail, Filters, Found, Orders};
@@ -73,7 +72,7 @@ impl Known {
     }
 
     fn beside(&self) -> Beside<'_> {
-        Beside { account_ids: &self.account_ids, now: self.now(), style: Style::default() }
+        Beside { account_ids: &self.account_ids, now: self.now() }
     }
 
     /// How everything is.

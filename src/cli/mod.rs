@@ -24,6 +24,7 @@ mod simulate;
 mod status;
 mod story;
 mod text;
+mod track;
 mod wait;
 mod watch;
 mod webhooks;
@@ -91,6 +92,10 @@ enum Command {
     Watch(watch::Args),
     /// Wait until an order is claimed, or has ended; exit 0 if so, 1 if it failed, 124 if it took too long
     Wait(wait::Args),
+    /// Watch an order: put it into watch.d/local.toml, check, and have the daemon read its lists again
+    Track(track::Args),
+    /// Watch an order no more: take it out of watch.d/local.toml
+    Untrack(track::UntrackArgs),
     /// Say that an order's open retry window is known of: no more warnings come before its end
     Ack(ack::Args),
     /// Say that what went missing from a suspect scope is gone
@@ -164,6 +169,8 @@ pub fn main(
             Command::Events(args) => events::run(args, environment, clock).await,
             Command::Watch(args) => watch::run(args, environment, clock).await,
             Command::Wait(args) => wait::run(args, environment, clock).await,
+            Command::Track(args) => track::run(args, environment, clock).await,
+            Command::Untrack(args) => track::untrack(args, environment, clock).await,
             Command::Ack(args) => ack::run(args, environment, clock).await,
             Command::Config(args) => config::run(&args, environment, clock),
             Command::Deliveries(args) => deliveries::run(args, environment, clock).await,

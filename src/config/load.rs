@@ -59,20 +59,38 @@ pub struct BadList {
     pub path: PathBuf,
 }
 
+/// A watch list as it would be: what is checked before it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instead {
+    /// Where it would be. Its folder is one that lists are read from.
+    pub path: PathBuf,
+    /// What it would say.
+    pub text: String,
+}
+
 /// Loads a configuration.
 pub fn load(sources: &Sources) -> Loaded {
+    load_as_if(sources, None)
+}
+
+/// Loads a configuration as if this list were one of its files.
+pub fn load_as_if(sources: &Sources, instead: Option<&Instead>) -> Loaded {
     let mut notes = Notes::default();
     let mut outline = Outline::of(&sources.path, &[]);
     let (main, settings, main_is_complete, main_is_good) = load_main(sources, &mut notes);
     outline.add(&main.config.watch_dirs);
-    let (files, dirs_are_good) = list_files(&main, main_is_complete, &mut notes);
+    let (mut files, dirs_are_good) = list_files(&main, main_is_complete, &mut notes);
+    if let Some(new) = instead.filter(|new| !files.contains(&new.path)) {
+        files.push(new.path.clone());
+        files.sort();
+    }
     let against = Against {
         main_is_complete,
         accounts: list::numbered(&main.config.accounts),
         config: &main.config,
         now: sources.now,
     };
-    let (lists, bad_lists) = load_lists(files, &against, &mut notes);
+    let (lists, bad_lists) = load_lists(files, &against, instead, &mut notes);
     let good = main_is_good && dirs_are_good;
     Loaded {
         lists: if good { lists } else { Vec::new() },
@@ -198,6 +216,7 @@ fn list_files(main: &Main, main_is_complete: bool, notes: &mut Notes) -> (Vec<Pa
 fn load_lists(
     files: Vec<PathBuf>,
     against: &Against<'_>,
+    instead: Option<&Instead>,
     notes: &mut Notes,
 ) -> (Vec<WatchList>, Vec<BadList>) {
     let (mut lists, mut bad_lists) = (Vec::new(), Vec::new());
@@ -205,7 +224,10 @@ fn load_lists(
     let (mut listed, mut count) = (Listed::new(), 0);
     for path in files {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let (id, readable) = files::read(&path, notes);
+        let (id, readable) = match instead.filter(|new| new.path == path) {
+            Some(new) => (notes.texts.add(path.clone(), &new.text), true),
+            None => files::read(&path, notes),
+        };
         named(&name, id, &mut names, notes);
         let list = if readable { load_list(&name, &path, id, against, &mut listed, notes) } else { None };
         count += list.as_ref().map_or(0, |list| list.entries.len());

@@ -12,6 +12,7 @@ mod follow;
 mod layers;
 mod list;
 mod load;
+pub mod local;
 mod main_file;
 mod origin;
 mod policy;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use follow::{Follower, Outline};
-pub use load::{BadList, Loaded, Sources, load};
+pub use load::{BadList, Instead, Loaded, Sources, load, load_as_if};
 pub use origin::Setting;
 pub use problem::{Problem, Problems, Severity};
 

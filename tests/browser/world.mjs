@@ -1,7 +1,8 @@
 // The world that the page is seen in: two simulated AWS, a switch before them, and the daemon in a folder of its own.
 //
-// Both simulators have the same numbers and orders; in the second, what is to happen has happened. The switch asks the second one
-// about those that a check has moved on, and the first about all others. So things happen when a check says so, not after seconds.
+// Both simulators have the same numbers and orders; in the second, what is to happen has happened. The switch asks the
+// second one about those that a check has moved on, and the first about all others. So things happen when a check says
+// so, not after some seconds.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -39,15 +40,23 @@ export const CAST = {
   closing: claim(2, 'emea', 'Support Berlin', FAILED, null, { requested: ago(23.3) }),
   rescued: claim(3, 'emea', 'Sales line', FAILED, CLAIMED, { requested: ago(9.5) }),
   anytime: claim(4, 'apac', 'Front desk Osaka', FAILED),
-  retrying: claim(5, 'apac', 'Service Perth', [...FAILED, { at: '2s', status: 'IN_PROGRESS' }], null, { requested: ago(15.4) }),
+  retrying: claim(5, 'apac', 'Service Perth', FAILED, IN_PROGRESS, { requested: ago(15.4) }),
   fails: claim(6, 'emea', 'Warehouse', IN_PROGRESS, FAILED, { requested: ago(0.4) }),
-  hostile: claim(7, 'emea', HOSTILE_LABEL, [{ at: '0s', status: 'FAILED', message: HOSTILE_REASON }], null, { operation: 'update' }),
+  hostile: claim(7, 'emea', HOSTILE_LABEL, [{ at: '0s', status: 'FAILED', message: HOSTILE_REASON }], null, {
+    operation: 'update',
+  }),
   documents: {
-    provider: 'chime', id: chimeId(1), list: 'ports', label: 'Branch offices',
+    provider: 'chime',
+    id: chimeId(1),
+    list: 'ports',
+    label: 'Branch offices',
     steps: [{ at: '0s', status: 'PendingDocuments', numbers: { '+12065550111': 'Processing' } }],
   },
   partial: {
-    provider: 'chime', id: chimeId(2), list: 'ports', label: 'Fax lines',
+    provider: 'chime',
+    id: chimeId(2),
+    list: 'ports',
+    label: 'Fax lines',
     steps: [{ at: '0s', status: 'Partial', numbers: { '+12065550121': 'Acquired', '+12065550122': 'Failed' } }],
   },
 };
@@ -61,15 +70,19 @@ export const BURST_SIZE = BURST.length;
 const quoted = JSON.stringify;
 
 function timeline(steps) {
-  const inline = (value) => (typeof value === 'object'
-    ? `{ ${Object.entries(value).map(([key, inner]) => `${quoted(key)} = ${inline(inner)}`).join(', ')} }` : quoted(value));
+  const inline = (value) =>
+    typeof value === 'object'
+      ? `{ ${Object.entries(value)
+          .map(([key, inner]) => `${quoted(key)} = ${inline(inner)}`)
+          .join(', ')} }`
+      : quoted(value);
   return `[${steps.map(inline).join(', ')}]`;
 }
 
 function scenario(which) {
   const quotas = ['connect', 'chime'].map((service) => `[quota.${service}]\nrate = 10000.0\nburst = 10000\n`);
   const things = ALL.map((one) => {
-    const steps = timeline(which === 'before' ? one.steps : one.moved ?? one.steps);
+    const steps = timeline(which === 'before' ? one.steps : (one.moved ?? one.steps));
     return one.provider === 'chime'
       ? `[[chime_order]]\nid = ${quoted(one.id)}\ntimeline = ${steps}\n`
       : `[[connect_number]]\nid = ${quoted(one.id)}\nnumber = ${quoted(one.number)}\ncountry = "GB"\ntimeline = ${steps}\n`;
@@ -80,10 +93,17 @@ function scenario(which) {
 function watchLists() {
   const lists = new Map();
   for (const one of ALL) {
-    const lines = [one.provider === 'chime' ? '[[order]]' : '[[number]]', `id = ${quoted(one.id)}`, `label = ${quoted(one.label)}`];
+    const lines = [
+      one.provider === 'chime' ? '[[order]]' : '[[number]]',
+      `id = ${quoted(one.id)}`,
+      `label = ${quoted(one.label)}`,
+    ];
     if (one.provider === 'connect') lines.push(`operation = ${quoted(one.operation ?? 'claim')}`);
     if (one.requested) lines.push(`requested_at = ${one.requested.toISOString()}`);
-    lists.set(one.list, [...(lists.get(one.list) ?? ['account = "prod-eu"\nlabels = { team = "voice" }']), lines.join('\n')]);
+    lists.set(one.list, [
+      ...(lists.get(one.list) ?? ['account = "prod-eu"\nlabels = { team = "voice" }']),
+      lines.join('\n'),
+    ]);
   }
   return lists;
 }
@@ -138,7 +158,12 @@ export class World {
     this.moved = new Set();
     this.children = [];
     // Nothing of the user's own AWS settings is to be found.
-    this.environment = { PATH: process.env.PATH, HOME: this.folder, AWS_ACCESS_KEY_ID: 'simulated', AWS_SECRET_ACCESS_KEY: 'simulated' };
+    this.environment = {
+      PATH: process.env.PATH,
+      HOME: this.folder,
+      AWS_ACCESS_KEY_ID: 'simulated',
+      AWS_SECRET_ACCESS_KEY: 'simulated',
+    };
   }
 
   async begin() {
@@ -148,16 +173,22 @@ export class World {
     await new Promise((resolve) => this.switch.listen(0, '127.0.0.1', resolve));
     this.port = await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
-    writeFileSync(path.join(this.folder, 'claimwatch.toml'), mainFile(`http://127.0.0.1:${this.switch.address().port}`, this.port));
+    writeFileSync(
+      path.join(this.folder, 'claimwatch.toml'),
+      mainFile(`http://127.0.0.1:${this.switch.address().port}`, this.port),
+    );
     mkdirSync(path.join(this.folder, 'watch.d'));
-    for (const [list, parts] of watchLists()) writeFileSync(path.join(this.folder, 'watch.d', `${list}.toml`), parts.join('\n\n'));
+    for (const [list, parts] of watchLists())
+      writeFileSync(path.join(this.folder, 'watch.d', `${list}.toml`), parts.join('\n\n'));
     await this.startDaemon();
   }
 
   spawn(args, options) {
     const child = spawn(this.program, args, { cwd: this.folder, env: this.environment, ...options });
     child.said = '';
-    child.stderr?.on('data', (data) => { child.said = (child.said + data).slice(-4000); });
+    child.stderr?.on('data', (data) => {
+      child.said = (child.said + data).slice(-4000);
+    });
     child.ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)));
     this.children.push(child);
     return child;
@@ -166,16 +197,38 @@ export class World {
   async simulate(which) {
     const file = path.join(this.folder, `${which}.toml`);
     writeFileSync(file, scenario(which));
-    const child = this.spawn(['simulate', '--listen', '127.0.0.1:0', '--scenario', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = this.spawn(['simulate', '--listen', '127.0.0.1:0', '--scenario', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let said = '';
-    child.stdout.on('data', (data) => { said = (said + data).slice(0, 4000); });
+    child.stdout.on('data', (data) => {
+      said = (said + data).slice(0, 4000);
+    });
     return until(`the simulator (${which}) listens`, () => {
       if (child.exitCode !== null) throw new Error(`the simulator ended: ${child.said}`);
-      return said.split('\n').find((line) => line.startsWith(ANNOUNCED) && said.includes('\n'))?.slice(ANNOUNCED.length).trim();
+      return said
+        .split('\n')
+        .find((line) => line.startsWith(ANNOUNCED) && said.includes('\n'))
+        ?.slice(ANNOUNCED.length)
+        .trim();
     });
   }
 
+  /** What somebody at a terminal says; its exit code. */
+  async command(...args) {
+    return this.spawn([...args, '--config', 'claimwatch.toml'], { stdio: 'ignore' }).ended;
+  }
+
+  /** Whether the service is out of order. */
+  outage(begins) {
+    this.broken = begins;
+  }
+
   pass(request, response) {
+    if (this.broken) {
+      response.writeHead(503).end();
+      return;
+    }
     const moved = [...this.moved].some((id) => request.url.includes(id));
     const target = new URL(request.url, moved ? this.after : this.before);
     const onward = http.request(target, { method: request.method, headers: request.headers }, (answer) => {
@@ -198,8 +251,12 @@ export class World {
   async startDaemon() {
     this.daemon = this.spawn(['run', '--config', 'claimwatch.toml'], { stdio: ['ignore', 'ignore', 'pipe'] });
     await until('the daemon answers', async () => {
-      if (this.daemon.exitCode !== null) throw new Error(`the daemon ended with ${this.daemon.exitCode}: ${this.daemon.said}`);
-      return fetch(`${this.url}/healthz`).then((answer) => answer.ok, () => false);
+      if (this.daemon.exitCode !== null)
+        throw new Error(`the daemon ended with ${this.daemon.exitCode}: ${this.daemon.said}`);
+      return fetch(`${this.url}/healthz`).then(
+        (answer) => answer.ok,
+        () => false,
+      );
     });
   }
 
@@ -208,13 +265,15 @@ export class World {
     return answer.json();
   }
 
-  /** Until the daemon has seen everything once, and the one that is retried twice. */
+  /** Until the daemon has seen everything, and one claim being retried. */
   async settled() {
+    const orders = async () => (await this.api('orders?limit=500')).orders;
     await until('everything was looked at', async () => {
-      const { orders } = await this.api('orders?limit=500');
-      const retried = orders.find((order) => order.order_id === CAST.retrying.id);
-      return orders.length === ORDERS && orders.every((order) => order.status !== 'NEVER_SEEN') && retried?.condition === 'retrying';
+      const all = await orders();
+      return all.length === ORDERS && all.every(({ status }) => status !== 'NEVER_SEEN');
     });
+    this.move(CAST.retrying);
+    await until('a retry was seen', async () => (await orders()).some(({ condition }) => condition === 'retrying'));
   }
 
   async stop(child) {
@@ -237,4 +296,3 @@ export class World {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
-

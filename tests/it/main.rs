@@ -16,5 +16,6 @@ mod states;
 mod store_battery;
 mod support;
 mod tidy;
+mod transcripts;
 mod upgrade;
 mod wire;

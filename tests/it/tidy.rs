@@ -74,8 +74,11 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("chrono", &["daemon/alarm.rs"]),
     ("sd_notify", &["daemon/"]),
     ("annotate_snippets", &["config/"]),
-    ("axum", &["daemon/control.rs", "sim/"]),
-    ("hyper::", &["cli/accept.rs", "cli/control.rs", "daemon/control.rs"]),
+    ("axum", &["daemon/api/", "sim/"]),
+    ("hyper::", &["cli/accept.rs", "cli/control.rs", "daemon/api/"]),
+    ("toml_edit", &["config/local/"]),
+    ("indicatif", &["cli/progress.rs"]),
+    ("futures_util", &["daemon/api/follow.rs"]),
 ];
 
 /// What is nowhere in the project's Rust code.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::{Desk, refuse, store_fault};
+use crate::core::message::masked;
 use crate::daemon::observe::events::{Choice, From};
 use crate::store::outbox::Delivery;
 use crate::store::shown::Shown as _;
@@ -35,6 +36,7 @@ struct Follower {
     /// After this event.
     after: u64,
     read: VecDeque<Delivery>,
+    masked: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -64,6 +66,7 @@ pub(super) async fn follow<S>(
         choice,
         after: after.map_err(|error| store_fault(&error))?,
         read: VecDeque::new(),
+        masked: desk.style.masked,
         _place: place,
     };
     let stream = futures_util::stream::unfold(follower, async |mut follower| {
@@ -80,7 +83,7 @@ impl Follower {
             while let Some(delivery) = self.read.pop_front() {
                 self.after = delivery.seq;
                 if self.choice.wants(&delivery.json) {
-                    return Some(as_event(&delivery));
+                    return Some(as_event(&delivery, self.masked));
                 }
             }
             let committed = Arc::clone(&self.committed);
@@ -102,12 +105,13 @@ impl Follower {
     }
 }
 
-fn as_event(delivery: &Delivery) -> Event {
+fn as_event(delivery: &Delivery, is_masked: bool) -> Event {
     #[derive(Deserialize)]
     struct Named {
         event: String,
     }
-    let event = Event::default().id(delivery.seq.to_string()).data(&delivery.json);
+    let event = Event::default().id(delivery.seq.to_string());
+    let event = if is_masked { event.data(masked(&delivery.json)) } else { event.data(&delivery.json) };
     match serde_json::from_str::<Named>(&delivery.json) {
         Ok(Named { event: name }) => event.event(name),
         Err(_) => event,

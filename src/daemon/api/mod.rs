@@ -17,11 +17,13 @@ use std::time::Duration;
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
@@ -34,6 +36,7 @@ use super::observe::orders::Beside;
 use super::poller::Wish;
 use super::reload::Request;
 use crate::clock::Clock;
+use crate::core::message::masked;
 use crate::core::record::Style;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
@@ -107,9 +110,22 @@ impl<S> Desk<S> {
         self.clock.now().wall
     }
 
+    /// An answer. Where numbers are to be masked, those in records that are older than that are, too.
+    fn told<T: Serialize>(&self, value: &T) -> Response {
+        match serde_json::to_string(value) {
+            Ok(text) => ([(CONTENT_TYPE, "application/json")], self.text(text)).into_response(),
+            Err(cause) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &cause.to_string()),
+        }
+    }
+
+    /// A text with numbers as they are to be written.
+    fn text(&self, text: String) -> String {
+        if self.style.masked { masked(&text) } else { text }
+    }
+
     /// What views are made with.
     fn beside(&self) -> Beside<'_> {
-        Beside { account_ids: &self.account_ids, now: self.now(), style: self.style }
+        Beside { account_ids: &self.account_ids, now: self.now() }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{Path as InPath, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
@@ -58,7 +58,7 @@ pub(super) async fn overview(wishes: &mpsc::Sender<Wish>) -> Result<Overview, Re
 }
 
 async fn scopes<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
-    overview(&desk.wishes).await.map_or_else(|refused| refused, |overview| Json(overview).into_response())
+    overview(&desk.wishes).await.map_or_else(|refused| refused, |overview| desk.told(&overview))
 }
 
 async fn status<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
@@ -75,7 +75,7 @@ async fn status<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
         scopes: overview(&desk.wishes).await.ok(),
     };
     match status::status(&desk.views, itself, &desk.beside()).await {
-        Ok(status) => Json(status).into_response(),
+        Ok(status) => desk.told(&status),
         Err(error) => store_fault(&error),
     }
 }
@@ -86,7 +86,7 @@ async fn metrics<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
         let counts = desk.views.counts().await?;
         let mut counters = desk.counters.lock().await;
         counters.count(&desk.views, &counts).await?;
-        let sinks = desk.store.sinks().await?;
+        let sinks = desk.views.shown_sinks().await?;
         let text = Measured {
             now: desk.now(),
             started_at: desk.health.started_at(),
@@ -142,7 +142,7 @@ async fn orders<S: Outbox>(State(desk): State<Desk<S>>, wanted: Asked<WantedOrde
         let page = orders::orders(&desk.views, &wanted, (after, limit), &desk.beside()).await;
         page.map_err(|error| store_fault(&error))
     };
-    page.await.map_or_else(|refused| refused, |page| Json(page).into_response())
+    page.await.map_or_else(|refused| refused, |page| desk.told(&page))
 }
 
 /// The order that a name means, or the answer that it means none, or several.
@@ -161,7 +161,7 @@ async fn order<S: Outbox>(State(desk): State<Desk<S>>, InPath(name): InPath<Stri
         Err(refused) => return refused,
     };
     match orders::detail(&desk.views, stream, &desk.beside()).await {
-        Ok(Some(detail)) => Json(detail).into_response(),
+        Ok(Some(detail)) => desk.told(&detail),
         Ok(None) => refuse(StatusCode::NOT_FOUND, &orders::no_such(&name)),
         Err(error) => store_fault(&error),
     }
@@ -220,14 +220,14 @@ async fn events<S: Outbox>(
         }
         let from = from.unwrap_or(From::Last(limit));
         let page = events::page(&desk.views, &choice, from, limit).await;
-        page.map(|page| Json(page).into_response()).map_err(|error| store_fault(&error))
+        page.map(|page| desk.told(&page)).map_err(|error| store_fault(&error))
     };
     answer.await.unwrap_or_else(|refused| refused)
 }
 
 async fn sinks<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
-    match desk.store.sinks().await {
-        Ok(sinks) => Json(Sinks { sinks }).into_response(),
+    match desk.views.shown_sinks().await {
+        Ok(sinks) => desk.told(&Sinks { sinks }),
         Err(error) => store_fault(&error),
     }
 }
@@ -268,7 +268,7 @@ async fn deliveries<S: Outbox>(
         return refused;
     }
     match desk.store.deliveries(&name, state, wanted.after, limit).await {
-        Ok(rows) => Json(Page::new(name, state, rows, limit)).into_response(),
+        Ok(rows) => desk.told(&Page::new(name, state, rows, limit)),
         Err(error) => store_fault(&error),
     }
 }

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::core::cadence;
-use crate::core::message::masked;
 use crate::core::order::{OrderKey, Provider, Stream};
-use crate::core::record::{SCHEMA, Style};
+use crate::core::record::SCHEMA;
 use crate::core::standing::{NEVER_SEEN, Urgency};
 use crate::core::state::{Cause, Number, Order, Status, Subject};
 use crate::core::time::Timestamp;
@@ -35,14 +34,6 @@ pub struct Beside<'a> {
     pub account_ids: &'a BTreeMap<String, String>,
     /// When it is shown.
     pub now: Timestamp,
-    /// How numbers are written.
-    pub style: Style,
-}
-
-impl Beside<'_> {
-    fn text(&self, text: &str) -> String {
-        if self.style.masked { masked(text) } else { text.to_owned() }
-    }
 }
 
 /// An order in a list.
@@ -173,7 +164,7 @@ impl OrderView {
             region: key.region.clone(),
             list: order.watch.terms.name.clone(),
             order_id: key.id.clone(),
-            number: number_of(order).map(|number| beside.text(&number)),
+            number: number_of(order),
             label: order.watch.declared.label.clone(),
             target: match &order.state.subject {
                 Subject::Connect(connect) => connect.target.clone(),
@@ -187,7 +178,7 @@ impl OrderView {
                 Subject::Connect(_) => current.and_then(|number| number.raw.clone()),
                 Subject::Chime(chime) => chime.status.map(|status| status.as_str().to_owned()),
             },
-            reason: current.and_then(reason).map(|reason| beside.text(&reason)),
+            reason: current.and_then(reason),
             operation,
             operation_basis: basis,
             since: order.state.changed_at,
@@ -272,11 +263,11 @@ fn window_view(
         region: of.region.clone(),
         list: order.watch.terms.name.clone(),
         order_id: of.id.clone(),
-        number: named.map(|number| beside.text(&number)),
+        number: named,
         label: order.watch.declared.label.clone(),
         status: number.status.word().unwrap_or(NEVER_SEEN).to_owned(),
         condition: matches!(number.status, Status::InProgress { .. }).then(|| "retrying".to_owned()),
-        reason: reason(number).map(|reason| beside.text(&reason)),
+        reason: reason(number),
         window_id: window.id.clone(),
         window_basis: window.basis.as_str().to_owned(),
         window_counted_from: window.counted_from,
@@ -553,10 +544,6 @@ pub async fn detail<S: Shown>(
 ) -> Result<Option<Detail>, StoreError> {
     let Some(order) = store.load(&[stream]).await?.pop() else { return Ok(None) };
     let mut history = store.history(stream, HISTORY_MOST).await?;
-    for step in &mut history {
-        step.number = step.number.take().map(|number| beside.text(&number));
-        step.reason = step.reason.take().map(|reason| beside.text(&reason));
-    }
     let seqs: Vec<u64> = history.iter().filter_map(|step| step.seq).take(SENT_MOST).collect();
     let name = |seq: u64| history.iter().find(|step| step.seq == Some(seq)).map(|step| step.event.clone());
     let sent = store.sent(&seqs).await?;
@@ -570,12 +557,12 @@ pub async fn detail<S: Shown>(
         why: cadence::why(&order, beside.now),
         wake_at: order.looked.wake_at.filter(|_| order.tracked),
     };
-    let numbers = order.state.numbers.iter().map(|(key, number)| number_view(&order, key, number, beside));
+    let numbers = order.state.numbers.iter().map(|(key, number)| number_view(&order, key, number));
     let numbers = numbers.collect();
     Ok(Some(Detail { schema: SCHEMA, at: beside.now, order: view, next_look, numbers, history, deliveries }))
 }
 
-fn number_view(order: &Order, key: &str, number: &Number, beside: &Beside<'_>) -> NumberView {
+fn number_view(order: &Order, key: &str, number: &Number) -> NumberView {
     let named = if key.is_empty() { order.watch.declared.number.clone() } else { Some(key.to_owned()) };
     let (operation, operation_basis) = operation(Some(number));
     let since = match number.status {
@@ -603,10 +590,10 @@ fn number_view(order: &Order, key: &str, number: &Number, beside: &Beside<'_>) -
         }
     };
     NumberView {
-        number: named.map(|number| beside.text(&number)),
+        number: named,
         status: number.status.word().unwrap_or(NEVER_SEEN).to_owned(),
         raw: number.raw.clone(),
-        reason: reason(number).map(|reason| beside.text(&reason)),
+        reason: reason(number),
         since,
         operation,
         operation_basis,

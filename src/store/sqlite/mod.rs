@@ -39,7 +39,7 @@ use crate::core::event::{ScopeKey, Summary};
 use crate::core::scope::ScopeMemory;
 use crate::core::time::Timestamp;
 
-/// Readers at once: the daemon's own and one for whoever asks about it; each is a thread.
+/// Readers at once of the daemon itself, and as many for whoever asks about it, who thus holds it up in nothing. Each is a thread.
 const READERS: u32 = 2;
 
 /// How long a reader waits for its turn before the store counts as failing.
@@ -62,6 +62,8 @@ const SOONEST: &str = "
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    /// The readers of whoever asks.
+    views: SqlitePool,
     /// The sinks that events go to.
     registered: Mutex<Arc<Vec<Registration>>>,
     file: StoreFile,
@@ -80,13 +82,8 @@ impl SqliteStore {
         match Box::pin(open::prepare(&path)).await {
             Ok(writer) => Ok(Self {
                 writer: Writer::new(open::writer_options(&path), writer),
-                readers: SqlitePoolOptions::new()
-                    .max_connections(READERS)
-                    .acquire_timeout(READER_TURN)
-                    .idle_timeout(None)
-                    .max_lifetime(None)
-                    .test_before_acquire(false)
-                    .connect_lazy_with(open::reader_options(&path)),
+                readers: readers(&path),
+                views: readers(&path),
                 registered: Mutex::default(),
                 file: StoreFile::held(path)?,
                 _lock: lock,
@@ -100,7 +97,7 @@ impl SqliteStore {
 
     /// What is shown of it.
     pub fn views(&self) -> Views {
-        Views { readers: self.readers.clone() }
+        Views { readers: self.views.clone() }
     }
 
     fn registered(&self) -> Arc<Vec<Registration>> {
@@ -110,6 +107,16 @@ impl SqliteStore {
     fn set_registered(&self, sinks: Vec<Registration>) {
         *self.registered.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(sinks);
     }
+}
+
+fn readers(path: &Path) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(READER_TURN)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(open::reader_options(path))
 }
 
 /// What is shown of a store that is open, through its own readers.
@@ -188,6 +195,7 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.readers.close().await;
+        self.views.close().await;
         self.writer.close().await;
     }
 }
