@@ -67,6 +67,12 @@ _claimwatch() {
             claimwatch,status)
                 cmd="claimwatch__subcmd__status"
                 ;;
+            claimwatch,track)
+                cmd="claimwatch__subcmd__track"
+                ;;
+            claimwatch,untrack)
+                cmd="claimwatch__subcmd__untrack"
+                ;;
             claimwatch,wait)
                 cmd="claimwatch__subcmd__wait"
                 ;;
@@ -136,6 +142,12 @@ _claimwatch() {
             claimwatch__subcmd__help,status)
                 cmd="claimwatch__subcmd__help__subcmd__status"
                 ;;
+            claimwatch__subcmd__help,track)
+                cmd="claimwatch__subcmd__help__subcmd__track"
+                ;;
+            claimwatch__subcmd__help,untrack)
+                cmd="claimwatch__subcmd__help__subcmd__untrack"
+                ;;
             claimwatch__subcmd__help,wait)
                 cmd="claimwatch__subcmd__help__subcmd__wait"
                 ;;
@@ -152,7 +164,7 @@ _claimwatch() {
 
     case "${cmd}" in
         claimwatch)
-            opts="-h -V --help --version run demo simulate status orders show events watch wait ack accept deliveries requeue reload plan check config completions help"
+            opts="-h -V --help --version run demo simulate status orders show events watch wait track untrack ack accept deliveries requeue reload plan check config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -398,7 +410,7 @@ _claimwatch() {
             return 0
             ;;
         claimwatch__subcmd__help)
-            opts="run demo simulate status orders show events watch wait ack accept deliveries requeue reload plan check config completions help"
+            opts="run demo simulate status orders show events watch wait track untrack ack accept deliveries requeue reload plan check config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -663,6 +675,34 @@ _claimwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        claimwatch__subcmd__help__subcmd__track)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__help__subcmd__untrack)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         claimwatch__subcmd__help__subcmd__wait)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -873,6 +913,74 @@ _claimwatch() {
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__track)
+            opts="-h --config --kind --account --number --operation --requested-at --label --list --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kind)
+                    COMPREPLY=($(compgen -W "order number" -- "${cur}"))
+                    return 0
+                    ;;
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --number)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --operation)
+                    COMPREPLY=($(compgen -W "claim update" -- "${cur}"))
+                    return 0
+                    ;;
+                --requested-at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --list)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        claimwatch__subcmd__untrack)
+            opts="-h --config --list --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --list)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

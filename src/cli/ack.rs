@@ -44,7 +44,10 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
             Some(1) | None => "its retry window is known of".to_owned(),
             Some(many) => format!("its {many} retry windows are known of"),
         };
-        say(&format!("{}: {windows}; no more warnings come before the end, which is told", args.id));
+        say(&format!(
+            "{}: {windows}\nno more warnings come before its end, which is told all the same",
+            args.id
+        ));
     }
     exit::OK
 }

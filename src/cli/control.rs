@@ -54,6 +54,9 @@ pub(super) enum NoAnswer {
     /// Nobody answers.
     #[error("no daemon answers at {}: {cause}", tried.join(" or "))]
     Nobody { tried: Vec<String>, cause: String },
+    /// Something listens there, and does not answer.
+    #[error("a daemon listens at {place}, and has not answered for {} s: it hangs, or is asked too much", patience.as_secs())]
+    Silent { place: String, patience: Duration },
     /// There is a daemon, and this user may not ask it.
     #[error(
         "this user may not ask the daemon at {place}: that takes root, the daemon's user, or a member of its group (adduser USER claimwatch)"
@@ -88,13 +91,16 @@ pub(super) async fn asked<T: DeserializeOwned>(
     let (status, body) = match exchange(config, Method::GET, path, patience).await {
         Ok(answered) => answered,
         Err(NoAnswer::Nobody { .. }) => return Ok(None),
-        Err(refused @ NoAnswer::NotAllowed { .. }) => return Err((exit::UNAVAILABLE, refused.to_string())),
+        Err(refused @ (NoAnswer::Silent { .. } | NoAnswer::NotAllowed { .. })) => {
+            return Err((exit::UNAVAILABLE, refused.to_string()));
+        }
     };
     if !status.is_success() {
         let told = serde_json::from_slice::<Value>(&body).unwrap_or_default();
         let why =
             told["error"].as_str().map_or_else(|| format!("the daemon answered {status}"), str::to_owned);
-        return Err((exit::FAILURE, why));
+        let code = if status == StatusCode::BAD_REQUEST { exit::USAGE } else { exit::FAILURE };
+        return Err((code, why));
     }
     let answer = serde_json::from_slice(&body);
     answer
@@ -104,6 +110,14 @@ pub(super) async fn asked<T: DeserializeOwned>(
 
 /// Opens the store where no daemon answers.
 pub(super) async fn peek(config: &Config) -> Result<Peek, Refused> {
+    if !config.store.exists() {
+        let why = format!(
+            "nothing is known yet: no daemon answers, and there is no store at {}; start it with `claimwatch run`, or \
+             `systemctl start claimwatch`",
+            config.store.display()
+        );
+        return Err((exit::STORE, why));
+    }
     let opened = Peek::open(&config.store).await;
     opened.map_err(|error| {
         let why = format!(
@@ -137,10 +151,11 @@ async fn exchange(
     for place in &places {
         match UnixStream::connect(place).await {
             Ok(stream) => {
-                let asked = tokio::time::timeout(patience, ask(stream, method, path)).await;
-                let asked = asked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-                return asked
-                    .map_err(|cause| NoAnswer::Nobody { tried: vec![place.display().to_string()], cause });
+                let place = place.display().to_string();
+                return match tokio::time::timeout(patience, ask(stream, method, path)).await {
+                    Ok(asked) => asked.map_err(|cause| NoAnswer::Nobody { tried: vec![place], cause }),
+                    Err(_elapsed) => Err(NoAnswer::Silent { place, patience }),
+                };
             }
             Err(refused) if refused.kind() == ErrorKind::PermissionDenied => {
                 return Err(NoAnswer::NotAllowed { place: place.display().to_string() });

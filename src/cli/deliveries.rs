@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::control::{PATIENCE, Refused, asked, of_store, peek};
 use super::requeue::encoded;
+use super::text::{WIDTH, cell, clean, line, short, wrapped};
 use super::{ConfigArg, complain, load, say};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -15,7 +16,7 @@ use crate::daemon::outbox::{PAGE_MOST, Page, Sinks};
 use crate::exit;
 use crate::store::outbox::{DeliveryStatus, SinkStatus, Stands};
 
-/// Columns of a sink's name; of one that is longer, the table is wider.
+/// Columns of a sink's name; one that is longer is cut.
 const NAME_WIDTH: usize = 20;
 /// Columns of an event's name: the longest there is.
 const EVENT_WIDTH: usize = 20;
@@ -112,30 +113,34 @@ fn render_sinks(sinks: &Sinks) -> String {
     let mut text = format!("{:NAME_WIDTH$} {:>9} {:>7}  OLDEST THAT WAITS\n", "SINK", "WAITING", "DEAD");
     for sink in &sinks.sinks {
         let SinkStatus { name, pending, dead, oldest, last_error, memory, chooses: _ } = sink;
-        let oldest = oldest.map_or_else(String::new, |at| format!("  {at}"));
-        let _ = writeln!(text, "{:NAME_WIDTH$} {pending:>9} {dead:>7}{oldest}", plain(name));
+        let oldest = oldest.map_or_else(String::new, |at| format!("  {}", short(at)));
+        let _ = writeln!(text, "{} {pending:>9} {dead:>7}{oldest}", cell(name, NAME_WIDTH));
         if let Some(since) = memory.disabled_since {
             let _ = writeln!(
                 text,
-                "  ! disabled since {since}: it said that it is gone; `requeue` tries it again"
+                "  ! disabled since {}: it said that it is gone; `requeue` tries it",
+                short(since)
             );
         } else if let Some(since) = memory.failing_since {
-            let _ = writeln!(text, "  ! failing since {since}: it takes nothing");
+            let _ = writeln!(text, "  ! failing since {}: it takes nothing", short(since));
         }
         if let Some(error) = last_error {
-            let _ = writeln!(text, "    it said last: {}", plain(error));
+            let said: String = error.chars().take(SAID_MOST).collect();
+            for part in wrapped(&format!("it said last: {said}"), WIDTH - 4) {
+                let _ = writeln!(text, "    {part}");
+            }
         }
     }
     text
 }
 
 fn render_page(page: &Page) -> String {
-    let (sink, state) = (plain(&page.sink), page.state.as_str());
+    let (sink, state) = (clean(&page.sink), page.state.as_str());
     if page.deliveries.is_empty() {
         return format!("{sink}: nothing is {state}\n");
     }
     let mut text = format!(
-        "{:>9}  {:24} {:EVENT_WIDTH$} {:ABOUT_WIDTH$} {:>6}  ID\n",
+        "{:>9}  {:20} {:EVENT_WIDTH$} {:ABOUT_WIDTH$} {:>6}\n",
         "SEQ", "TIME", "EVENT", "ABOUT", "FAILED"
     );
     for delivery in &page.deliveries {
@@ -151,28 +156,20 @@ fn render_page(page: &Page) -> String {
             sink: _,
             stands: _,
         } = delivery;
-        let about = about.as_deref().unwrap_or_default();
-        let time = time.map_or_else(String::new, |at| at.to_string());
-        let _ = writeln!(
-            text,
-            "{seq:>9}  {time:24} {:EVENT_WIDTH$} {:ABOUT_WIDTH$} {attempts:>6}  {}",
-            plain(event),
-            plain(about),
-            plain(id)
-        );
+        let about = cell(about.as_deref().unwrap_or_default(), ABOUT_WIDTH);
+        let time = time.map_or_else(String::new, short);
+        let _ = writeln!(text, "{seq:>9}  {time:20} {} {about} {attempts:>6}", cell(event, EVENT_WIDTH));
+        let _ = writeln!(text, "{}", line(&format!("{:11}{id}", "")));
         if let Some(error) = last_error {
-            let at = updated_at.map_or_else(String::new, |at| format!(" at {at}"));
-            let _ = writeln!(text, "{:11}it said{at}: {}", "", plain(error));
+            let at = updated_at.map_or_else(String::new, |at| format!(" at {}", short(at)));
+            let said: String = error.chars().take(SAID_MOST).collect();
+            for part in wrapped(&format!("it said{at}: {said}"), WIDTH - 11) {
+                let _ = writeln!(text, "{:11}{part}", "");
+            }
         }
     }
     if let Some(next) = page.next {
         let _ = writeln!(text, "\nThere may be more: --after {next}");
     }
     text
-}
-
-/// Without what a terminal would take for a command, and not longer than a line or two.
-fn plain(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().take(SAID_MOST).map(shown).collect()
 }

@@ -15,7 +15,7 @@ use crate::daemon::observe::orders::{Filters, ORDERS_MOST, ORDERS_USUAL, OrderVi
 /// Columns of the longest status (`PendingDocuments`),
 const STATUS: usize = 16;
 /// of a time in one unit,
-const FOR: usize = 8;
+const FOR: usize = 7;
 /// of a phone number with its sign,
 const NUMBER: usize = 16;
 /// and of an id.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::text::line;
+use super::text::{line, width};
 use crate::core::message::span;
 use crate::daemon::observe::{LaneView, ScopeView, Trouble};
 
@@ -73,7 +73,7 @@ fn show(text: &mut String, scope: &ScopeView) {
 
 /// A line of the table.
 fn row(text: &mut String, name: &str, cells: &[impl AsRef<str>]) {
-    if name.chars().count() > NAME_WIDTH {
+    if width(name) > NAME_WIDTH {
         let _ = writeln!(text, "{name}");
         let _ = write!(text, "{:NAME_WIDTH$}", "");
     } else {
@@ -209,7 +209,7 @@ chime/prod-eu eu-west-2          4   1.60/1.60  nothing waits
         let scopes: Vec<&str> = text.lines().filter(|line| line.starts_with("connect/")).collect();
         assert_eq!(scopes.len(), 301);
         assert!(scopes[0].starts_with("connect/prod-299 ") && scopes[1].starts_with("connect/prod-298 "));
-        assert!(scopes[2].starts_with("connect/\u{fffd}[31mred\u{fffd}") && scopes[2].ends_with('…'));
+        assert!(scopes[2].starts_with("connect/\\u{1b}[31mred\\n") && scopes[2].ends_with('…'));
         assert!(scopes[3].starts_with("connect/prod-000 ") && scopes[300].starts_with("connect/prod-297 "));
         assert!(!text.contains('\u{1b}'));
         assert!(text.contains("\n    also of prod-000, prod-001, "));

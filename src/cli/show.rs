@@ -188,7 +188,7 @@ fn history(text: &mut String, detail: &Detail, colour: bool) {
     }
     for step in &detail.history {
         let at = step.time.map(short).unwrap_or_default();
-        let told = format!("  {at:20}  {:19} {}", step.event, became(step, detail));
+        let told = format!("  {at:20}  {:20} {}", step.event, became(step, detail));
         let _infallible = writeln!(text, "{}", line(told.trim_end()));
         if let Some(reason) = &step.reason {
             let _infallible = writeln!(text, "{}", line(&format!("{:24}{reason}", "")));

@@ -16,6 +16,7 @@ use crate::core::record::Record;
 use crate::core::time::Timestamp;
 use crate::daemon::observe::orders::WindowView;
 use crate::daemon::observe::status::{Status, Tally};
+use crate::daemon::observe::{ScopeView, Trouble};
 use crate::store::outbox::SinkStatus;
 
 /// Characters of an id that are shown, as in the log.
@@ -51,8 +52,10 @@ fn render(status: Status, colour: bool) -> String {
     configuration(&mut text, &status, colour);
     let _infallible = writeln!(text, "  {}", counts(&status.orders));
     windows(&mut text, &status, colour);
-    if !status.scopes.is_empty() {
+    if status.daemon.running && !status.scopes.is_empty() {
         let _infallible = write!(text, "\n{}", scopes::render(status.scopes));
+    } else {
+        remembered(&mut text, &status.scopes, colour);
     }
     sinks(&mut text, &status.sinks, colour);
     changes(&mut text, &status.events, status.at, colour);
@@ -79,6 +82,17 @@ fn daemon(text: &mut String, status: &Status, colour: bool) {
     if status.store_failing {
         let told = "! the store takes nothing: nothing is looked at (is the disk full?)";
         let _infallible = writeln!(text, "{}", paint(told, Tone::Bad, colour));
+    }
+}
+
+/// What was wrong with scopes when the daemon ended: more is not known of them now.
+fn remembered(text: &mut String, scopes: &[ScopeView], colour: bool) {
+    for scope in scopes {
+        for Trouble { word, since, meaning, rank: _ } in scope.troubles() {
+            let name = format!("{}/{}", scope.provider, scope.account);
+            let told = line(&format!("! {name} was {word} since {}: {meaning}", short(since)));
+            let _infallible = writeln!(text, "{}", paint(&told, Tone::Warn, colour));
+        }
     }
 }
 

@@ -3,25 +3,40 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::core::standing::Urgency;
 use crate::core::time::Timestamp;
+pub(super) use crate::sink::text::clean;
 
 /// Columns of a line: what every terminal has.
 pub(super) const WIDTH: usize = 80;
 
-/// Without what a terminal would take for a command.
-pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+/// Columns that a text takes: some characters take two, and some none.
+pub(super) fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
 }
 
-/// Cut to so many columns, and without what a terminal would take for a command.
-pub(super) fn cut(text: &str, width: usize) -> String {
-    let text = clean(text);
-    match text.char_indices().nth(width) {
-        Some(_) => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
-        None => text,
+/// The longest beginning of a text that fits into so many columns, and the rest.
+fn split(text: &str, columns: usize) -> (&str, &str) {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += UnicodeWidthChar::width(c).unwrap_or_default();
+        if used > columns {
+            return text.split_at(at);
+        }
     }
+    (text, "")
+}
+
+/// Cut to so many columns, and with everything escaped that a terminal would act on or not show.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    let text = clean(text);
+    if width(&text) <= columns {
+        return text;
+    }
+    let (shown, _) = split(&text, columns.saturating_sub(1));
+    format!("{shown}…")
 }
 
 /// Cut to the width of a line.
@@ -30,8 +45,11 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// Padded or cut to so many columns.
-pub(super) fn cell(text: &str, width: usize) -> String {
-    format!("{:width$}", cut(text, width))
+pub(super) fn cell(text: &str, columns: usize) -> String {
+    let mut text = cut(text, columns);
+    let gap = columns.saturating_sub(width(&text));
+    text.extend(std::iter::repeat_n(' ', gap));
+    text
 }
 
 /// A time in whole seconds.
@@ -118,17 +136,17 @@ pub(super) fn paint(text: &str, tone: impl Into<Option<Tone>>, colour: bool) -> 
 }
 
 /// Breaks a text into lines of at most so many columns, at spaces where there are some.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in clean(text).split(' ') {
-        let mut word = word.to_owned();
+        let mut word = word;
         loop {
-            let used = lines.last().map_or(0, |line| line.chars().count());
+            let used = lines.last().map_or(0, |line| width(line));
             let gap = usize::from(used > 0);
-            if used + gap + word.chars().count() <= width {
+            if used + gap + width(word) <= columns {
                 if let Some(last) = lines.last_mut() {
                     last.push_str(if gap > 0 { " " } else { "" });
-                    last.push_str(&word);
+                    last.push_str(word);
                 }
                 break;
             }
@@ -136,9 +154,9 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
                 lines.push(String::new());
                 continue;
             }
-            let (now, later) = (word.chars().take(width).collect(), word.chars().skip(width).collect());
+            let (now, later) = split(word, columns.max(2));
             if let Some(last) = lines.last_mut() {
-                *last = now;
+                now.clone_into(last);
             }
             lines.push(String::new());
             word = later;
@@ -176,7 +194,11 @@ mod tests {
 
     #[test]
     fn nothing_steers_the_terminal_or_breaks_the_columns() {
-        assert_eq!(cut("a\u{1b}[31mb\n", 20), "a\u{fffd}[31mb\u{fffd}");
+        assert_eq!(cut("a\u{1b}[31mb\n\u{202e}", 40), "a\\u{1b}[31mb\\n\\u{202e}");
+        assert_eq!(cut("電話番号", 8), "電話番号");
+        assert_eq!(cut("電話番号", 7), "電話番…");
+        assert_eq!(cell("電", 4), "電  ");
+        assert_eq!(wrapped("電話番号", 5), ["電話", "番号"]);
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cell("ab", 4), "ab  ");
         assert_eq!(wrapped("ab cd efghijk l", 5), ["ab cd", "efghi", "jk l"]);

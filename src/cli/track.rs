@@ -215,7 +215,7 @@ async fn reload(config: &Config) -> Result<(), Refused> {
             say("no daemon runs: it takes effect when one starts");
             return Ok(());
         }
-        Err(refused @ control::NoAnswer::NotAllowed { .. }) => {
+        Err(refused @ (control::NoAnswer::Silent { .. } | control::NoAnswer::NotAllowed { .. })) => {
             return Err((exit::UNAVAILABLE, format!("the daemon was not told: {refused}")));
         }
     };

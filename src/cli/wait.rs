@@ -7,6 +7,7 @@ use super::events::ASK_EVERY;
 use super::known::{Known, as_json, complained};
 use super::outcome::{Ended, ended};
 use super::progress::Progress;
+use super::text::{WIDTH, wrapped};
 use super::{ConfigArg, complain, interrupted, say};
 use crate::clock::SystemClock;
 use crate::config::parse_duration;
@@ -89,5 +90,5 @@ fn tell(order: &OrderView, json: bool) {
     let name = order.number.as_ref().unwrap_or(&order.order_id);
     let left = if order.tracked { "" } else { ", and no watch list names it any more" };
     let reason = order.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    say(&super::text::clean(&format!("{name} is {}{left}{reason}", order.status)));
+    say(&wrapped(&format!("{name} is {}{left}{reason}", order.status), WIDTH).join("\n"));
 }

@@ -85,7 +85,7 @@ fn details(record: &Record) -> String {
 
 /// The text with everything escaped that a terminal would act on or not show: control characters, line separators, marks
 /// that change the direction of writing, and what has no width.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control()

@@ -1,6 +1,6 @@
 //! What changes something: only at the control socket.
 
-use axum::extract::{Path as InPath, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::reading::{chooses, found};
-use super::{Asked, Desk, STOPPING, refuse, store_fault, understood};
+use super::{Asked, Desk, InPath, STOPPING, refuse, store_fault, understood};
 use crate::core::time::Timestamp;
 use crate::daemon::outbox::Requeued;
 use crate::daemon::poller::{Accepted, Acknowledged, Wish};

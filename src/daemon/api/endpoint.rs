@@ -106,7 +106,8 @@ async fn guarded(mut response: Response) -> Response {
 }
 
 async fn only_to_known_names(State(names): State<Arc<[String]>>, request: Request, next: Next) -> Response {
-    if is_known(request.headers(), &names) {
+    let target = request.uri().authority().is_none_or(|target| is_name(target, &names));
+    if target && is_known(request.headers(), &names) {
         return next.run(request).await;
     }
     let why = "this name is not answered to; http.hosts names those that are";
@@ -115,11 +116,18 @@ async fn only_to_known_names(State(names): State<Arc<[String]>>, request: Reques
 
 /// Whether a request is to an address, to `localhost`, or to one of these names.
 fn is_known(headers: &HeaderMap, names: &[String]) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let Some(host) = host else { return false };
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    // Of several, who else reads the request may take another one.
+    hosts.next().is_none() && host.is_some_and(|host| is_name(&host, names))
+}
+
+fn is_name(host: &Authority, names: &[String]) -> bool {
     let name = host.host().trim_start_matches('[').trim_end_matches(']');
-    let is_name = |known: &String| known.eq_ignore_ascii_case(name);
-    name.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost") || names.iter().any(is_name)
+    let known = |known: &String| known.eq_ignore_ascii_case(name);
+    let ours =
+        name.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost") || names.iter().any(known);
+    ours && !host.as_str().contains('@')
 }
 
 /// Whether the loop and the store make progress.
@@ -180,6 +188,7 @@ mod tests {
             ("status.example.com.evil.example", false),
             ("localhost.evil.example", false),
             ("127.0.0.1.evil.example", false),
+            ("evil.example@127.0.0.1", false),
             ("", false),
             ("a b", false),
         ] {
@@ -188,5 +197,9 @@ mod tests {
             assert_eq!(is_known(&headers, &names), known, "{host}");
         }
         assert!(!is_known(&HeaderMap::new(), &names));
+        let mut two = HeaderMap::new();
+        two.append(HOST, HeaderValue::from_static("localhost"));
+        two.append(HOST, HeaderValue::from_static("evil.example"));
+        assert!(!is_known(&two, &names));
     }
 }

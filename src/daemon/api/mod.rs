@@ -15,15 +15,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
@@ -164,6 +166,19 @@ fn refuse(status: StatusCode, why: &str) -> Response {
 fn store_fault(error: &StoreError) -> Response {
     tracing::warn!(%error, "a question had no answer from the store");
     refuse(StatusCode::SERVICE_UNAVAILABLE, &format!("the store did not answer: {error}"))
+}
+
+/// A part of the path, or the answer that it cannot be read.
+struct InPath<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let read = axum::extract::Path::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Path(read)| Self(read))
+            .map_err(|bad| refuse(StatusCode::BAD_REQUEST, &bad.body_text()))
+    }
 }
 
 /// The query of a request, if it can be read.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path as InPath, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -11,7 +11,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Asked, Desk, STOPPING, follow, limited, refuse, store_fault, understood};
+use super::{Asked, Desk, InPath, STOPPING, follow, limited, refuse, store_fault, understood};
 use crate::core::event::Level;
 use crate::core::order::Stream;
 

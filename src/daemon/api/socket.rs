@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use super::{Desk, acting, answer, finished, reading};
 use crate::store::outbox::Outbox;
 
-/// Connections at once; the next one waits. A person and a script or two, and those who watch.
-const CONNECTIONS_MOST: usize = 32;
+/// Connections at once; the next one waits. More than may follow, so that those who do leave room for others.
+const CONNECTIONS_MOST: usize = 64;
 /// How long one may last: as long as the most patient command waits, one that reloads large lists.
 const CONNECTION_TIME: Duration = Duration::from_mins(1);
 /// The socket is for its owner and group: a person on call needs no root.

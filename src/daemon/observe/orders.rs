@@ -490,15 +490,17 @@ pub enum Found {
 /// Finds an order by its id, the beginning of it, its ARN, or a number of it. Where a number has been several orders', the one
 /// that is tracked is meant, if it is one.
 pub async fn find<S: Shown>(store: &S, name: &str) -> Result<Found, StoreError> {
-    let bare = bare(name);
+    let Named { scope, region, bare } = Named::read(name);
     if bare.is_empty() || !bare.chars().all(|c| c.is_ascii_alphanumeric() || "+-_".contains(c)) {
         return Ok(Found::Nothing);
     }
     let streams = store.named(&bare, ALIKE_MOST).await?;
-    if let [one] = streams.as_slice() {
-        return Ok(Found::One(*one));
-    }
     let mut orders = store.load(&streams).await?;
+    orders.retain(|order| scope.is_none_or(|scope| scope == scope_of(&order.watch.key)));
+    // An alternate region may be asked by the ARN of another one.
+    if orders.iter().any(|order| region == Some(order.watch.key.region.as_str())) {
+        orders.retain(|order| region == Some(order.watch.key.region.as_str()));
+    }
     // What is meant is what stands there in full, before what begins so.
     if orders.iter().any(|order| order.watch.key.id == bare) {
         orders.retain(|order| order.watch.key.id == bare);
@@ -523,7 +525,7 @@ pub fn bare(name: &str) -> String {
 /// What whoever asked for another order is told.
 pub fn no_such(name: &str) -> String {
     format!(
-        "no order is known by {name:?}: give its id, the beginning of it, its ARN, or its number as in +442079460103"
+        "no order is known by {name:?}: give its id, the beginning of it, its ARN, its number as in +442079460103, or, where accounts share it, connect/prod-eu/ID"
     )
 }
 
@@ -532,8 +534,33 @@ pub fn several(name: &str, known: &[String]) -> String {
     format!("{name:?} may be each of these: {}", known.join("; "))
 }
 
+/// By what no other order is known.
 fn full_name(key: &OrderKey) -> String {
-    format!("{} ({}/{} {})", key.id, key.provider, key.account, key.region)
+    format!("{}/{}", scope_of(key), key.id)
+}
+
+fn scope_of(key: &OrderKey) -> String {
+    format!("{}/{}", key.provider, key.account)
+}
+
+/// What a name says.
+struct Named<'a> {
+    /// `connect/prod-eu`, where it begins so.
+    scope: Option<&'a str>,
+    /// Of an ARN.
+    region: Option<&'a str>,
+    bare: String,
+}
+
+impl<'a> Named<'a> {
+    fn read(name: &'a str) -> Self {
+        let name = name.trim();
+        if let Some(arn) = name.strip_prefix("arn:") {
+            return Self { scope: None, region: arn.split(':').nth(2), bare: bare(name) };
+        }
+        let (scope, id) = name.rsplit_once('/').map_or((None, name), |(scope, id)| (Some(scope), id));
+        Self { scope, region: None, bare: bare(id) }
+    }
 }
 
 /// Everything that is known of an order; `None`: it is not stored.
