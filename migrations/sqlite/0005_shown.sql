@@ -17,6 +17,8 @@ CREATE INDEX orders_unfilled ON orders (stream) WHERE urgency IS NULL;
 CREATE INDEX orders_by_id ON orders (id);
 -- An order by one of its numbers.
 CREATE INDEX numbers_by_number ON numbers (number);
+-- An order by the number that its list gives it, before the service has told one.
+CREATE INDEX orders_by_declared ON orders (declared ->> '$.number') WHERE declared ->> '$.number' IS NOT NULL;
 
 -- The event that told it; NULL: from before there was this column. The event itself may be pruned.
 ALTER TABLE transitions ADD COLUMN seq INTEGER;

@@ -82,8 +82,7 @@ impl Known {
         }
         let store = self.store().await?;
         let daemon = Running { version: env!("CARGO_PKG_VERSION").to_owned(), ..Running::default() };
-        let config = status::Configured::default();
-        let itself = Itself { daemon, store_failing: false, config, scopes: None };
+        let itself = Itself { daemon, store_failing: false, config: None, scopes: None };
         status::status(&store, itself, &self.beside()).await.map_err(|error| of_store(&error))
     }
 

@@ -97,15 +97,16 @@ fn remembered(text: &mut String, scopes: &[ScopeView], colour: bool) {
 }
 
 fn configuration(text: &mut String, status: &Status, colour: bool) {
-    let Some(at) = status.config.reloaded_at else { return };
+    let Some(config) = &status.config else { return };
+    let Some(at) = config.reloaded_at else { return };
     let read = both(at, status.at);
-    if status.config.successful {
+    if config.successful {
         let _infallible = writeln!(text, "  configuration read {read}, in force");
         return;
     }
     let told = format!("! configuration read {read}, not all in force:");
     let _infallible = writeln!(text, "{}", paint(&told, Tone::Bad, colour));
-    for rejected in &status.config.rejected {
+    for rejected in &config.rejected {
         let place = rejected.line.map(|line| format!(":{line}")).unwrap_or_default();
         let _infallible =
             writeln!(text, "{}", line(&format!("    {}{place}: {}", rejected.file, rejected.reason)));

@@ -9,6 +9,7 @@ use claimwatch::core::delivery::Filter;
 use claimwatch::core::order::Stream;
 use claimwatch::exit;
 use claimwatch::store::outbox::{Outbox as _, Registration, Takes};
+use claimwatch::store::shown::{Placed, Shown as _, Wanted};
 use claimwatch::store::sqlite::SqliteStore;
 use claimwatch::store::{Batch, Known as _, Store as _};
 use sha2::{Digest as _, Sha256};
@@ -39,7 +40,7 @@ struct Released {
     daemon_generation: u64,
 }
 
-const RELEASED: [Released; 3] = [
+const RELEASED: [Released; 4] = [
     Released {
         migration: "0001_initial.sql",
         sha256: "cc0b67e413ab923274ea15760b36946a6b15c79b5c6427d3b5ebe5415413c07e",
@@ -65,6 +66,15 @@ const RELEASED: [Released; 3] = [
         in_file: 31,
         in_log: 29,
         for_webhook: 6,
+        daemon_generation: 2,
+    },
+    Released {
+        migration: "0004_runs.sql",
+        sha256: "d7eec74d7d8f991b88ab6b2cec6d692738eb7bd2a865f91f019b9fe8237dc43d",
+        events: 26,
+        in_file: 22,
+        in_log: 20,
+        for_webhook: 3,
         daemon_generation: 2,
     },
 ];
@@ -157,6 +167,7 @@ async fn every_older_store_opens_with_all_that_it_had() {
         let gone = store.register_sinks(&[sinks(&["log", "file"]), vec![pager()]].concat()).await.unwrap();
         assert!(gone.is_empty(), "{gone:?}");
         assert_eq!(store.load(&streams).await.unwrap().len(), 7);
+        standings_are_filled_in(&store, &streams).await;
         assert_eq!(store.schedule(None, 100).await.unwrap().len(), 7);
         assert_eq!(store.daemon_generation().await.unwrap(), released.daemon_generation);
         assert!(!store.scopes().await.unwrap().is_empty());
@@ -171,6 +182,24 @@ async fn every_older_store_opens_with_all_that_it_had() {
             Batch { records: vec![daemon_record(next)], daemon_generation: Some(next), ..Batch::default() };
         assert_eq!(store.commit(said).await.unwrap().last_seq, released.events + 1);
     }
+}
+
+/// What an older version did not write is as today's would have written it.
+async fn standings_are_filled_in(store: &SqliteStore, streams: &[Stream]) {
+    let placed = store.placed(&Wanted::default(), None, 100).await.unwrap();
+    let mut expected: Vec<Placed> = store
+        .load(streams)
+        .await
+        .unwrap()
+        .iter()
+        .map(|order| {
+            let standing = order.standing();
+            let rank = i64::from(standing.urgency.rank());
+            Placed { rank, place: standing.place, stream: order.stream() }
+        })
+        .collect();
+    expected.sort();
+    assert_eq!(placed, expected);
 }
 
 /// The webhook of the fixtures that have one.

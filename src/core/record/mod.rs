@@ -447,7 +447,8 @@ pub fn of_daemon(event: &DaemonEvent, place: (u64, usize), now: Timestamp, style
         }
     }
     record.message = message::of_daemon(event);
-    if style.masked && matches!(event, DaemonEvent::Digest { .. }) {
+    let quotes = matches!(event, DaemonEvent::Digest { .. } | DaemonEvent::ConfigRejected { .. });
+    if style.masked && quotes {
         mask_numbers(&mut record);
     }
     record

@@ -71,7 +71,7 @@ async fn status<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
     let itself = Itself {
         daemon,
         store_failing: desk.health.store_failing(),
-        config: desk.health.configured(),
+        config: Some(desk.health.configured()),
         scopes: overview(&desk.wishes).await.ok(),
     };
     match status::status(&desk.views, itself, &desk.beside()).await {

@@ -345,8 +345,10 @@ pub async fn orders<S: Shown>(
     (after, limit): (Option<Placed>, u32),
     beside: &Beside<'_>,
 ) -> Result<Orders, StoreError> {
-    let placed = store.placed(wanted, after, limit).await?;
-    let next = placed.last().filter(|_| placed.len() >= limit as usize).map(Placed::cursor);
+    let mut placed = store.placed(wanted, after, limit.saturating_add(1)).await?;
+    let more = placed.len() > limit as usize;
+    placed.truncate(limit as usize);
+    let next = placed.last().filter(|_| more).map(Placed::cursor);
     let streams: Vec<Stream> = placed.iter().map(|placed| placed.stream).collect();
     let orders = views(store, &streams, beside).await?;
     Ok(Orders { schema: SCHEMA, at: beside.now, orders, next })

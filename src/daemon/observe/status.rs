@@ -32,8 +32,9 @@ pub struct Status {
     pub daemon: Running,
     /// Whether the store takes nothing.
     pub store_failing: bool,
-    /// What the configuration is.
-    pub config: Configured,
+    /// What the configuration is; without a daemon that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<Configured>,
     /// How the tracked orders stand.
     pub orders: Tally,
     /// Open retry windows, those that end first.
@@ -134,8 +135,8 @@ pub struct Itself {
     pub daemon: Running,
     /// Whether the store takes nothing.
     pub store_failing: bool,
-    /// What the configuration is.
-    pub config: Configured,
+    /// What the configuration is; `None`: that is not known.
+    pub config: Option<Configured>,
     /// Its scopes; `None`: the store's memory of them is shown.
     pub scopes: Option<Overview>,
 }
@@ -187,6 +188,7 @@ fn remembered(key: &ScopeKey, memory: &ScopeMemory, beside: &Beside<'_>) -> Scop
     let accounts: Vec<String> = named.collect();
     ScopeView {
         account: accounts.first().unwrap_or(&key.account).clone(),
+        account_id: beside.account_ids.values().find(|id| **id == key.account).cloned(),
         accounts,
         region: key.region.clone(),
         rate: memory.rate,

@@ -38,8 +38,10 @@ const BY_ID: &str = "
     SELECT stream, tracked FROM orders WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 
 const BY_NUMBER: &str = "
-    SELECT DISTINCT numbers.stream, orders.tracked FROM numbers CROSS JOIN orders ON orders.stream = numbers.stream
-    WHERE numbers.number = ?1 LIMIT ?2";
+    SELECT numbers.stream AS stream, orders.tracked AS tracked
+    FROM numbers CROSS JOIN orders ON orders.stream = numbers.stream WHERE numbers.number = ?1
+    UNION
+    SELECT stream, tracked FROM orders INDEXED BY orders_by_declared WHERE declared ->> '$.number' = ?1 LIMIT ?2";
 
 const HISTORY: &str = "
     SELECT seq, generation, event, number, from_word, to_word, raw, reason, at, observed_after FROM transitions

@@ -154,7 +154,7 @@ fn a_store_that_cannot_be_read_and_words_that_make_no_sense_are_refused() {
     house.write("claimwatch.db", "A letter.\n");
     refused(&house, &["deliveries"], exit::STORE, "no SQLite database");
     fs::remove_file(house.path("claimwatch.db")).unwrap();
-    refused(&house, &["deliveries"], exit::STORE, "there is none yet");
+    refused(&house, &["deliveries"], exit::STORE, "there is no store at");
     assert!(!house.path("claimwatch.db").exists());
 }
 

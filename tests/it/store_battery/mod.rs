@@ -8,6 +8,7 @@ mod log;
 pub(crate) mod made;
 mod outbox;
 mod same;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 

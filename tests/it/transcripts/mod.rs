@@ -65,6 +65,7 @@ fn steady(text: &str, house: &House) -> String {
     };
     let text = spans.replace_all(&text, replace).into_owned();
     let text = in_order(&text);
+    let text = Regex::new(r"127\.0\.0\.1:\d+").unwrap().replace_all(&text, "127.0.0.1:4566").into_owned();
     let cursors = Regex::new(r"--after \S+").unwrap();
     cursors.replace_all(&text, "--after CURSOR").into_owned()
 }
