@@ -29,7 +29,7 @@ pub(super) struct Args {
     /// Only those of this watch list
     #[arg(long, value_name = "NAME")]
     list: Option<String>,
-    /// Only those that stand so: FAILED, IN_PROGRESS, Partial, …; any case
+    /// Only those that stand so: FAILED, CLAIMED, Partial, …; any case
     #[arg(long, value_name = "WORD")]
     status: Option<String>,
     /// Only those of a service, or of a service and an account: connect, chime/prod-eu

@@ -74,18 +74,13 @@ impl Origins<'_> {
             masked(&one_line)
         };
         let key = name.to_owned();
-        match self.texts.of(span) {
-            Some(text) => {
-                let origin = text.name.display().to_string();
-                let is_file = !origin.starts_with(CALLED);
-                let line =
-                    is_file.then(|| Lines::of(&text.content).line(span.start.saturating_sub(text.base())));
-                Setting { key, value: of_text(&text.content, text.base()), origin, line }
-            }
-            None => {
-                let value = of_text(self.defaults, BUILT_IN);
-                Setting { key, value, origin: "default".to_owned(), line: None }
-            }
-        }
+        let Some(text) = self.texts.of(span) else {
+            let value = of_text(self.defaults, BUILT_IN);
+            return Setting { key, value, origin: "default".to_owned(), line: None };
+        };
+        let origin = text.name.display().to_string();
+        let line = || Lines::of(&text.content).line(span.start.saturating_sub(text.base()));
+        let line = (!origin.starts_with(CALLED)).then(line);
+        Setting { key, value: of_text(&text.content, text.base()), origin, line }
     }
 }

@@ -2,15 +2,15 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::reading::{chooses, found};
-use super::{Asked, Desk, InPath, STOPPING, refuse, store_fault, understood};
+use super::{Answer, Asked, Desk, InPath, Refusal, understood};
 use crate::core::time::Timestamp;
 use crate::daemon::outbox::Requeued;
 use crate::daemon::poller::{Accepted, Acknowledged, Wish};
@@ -44,78 +44,64 @@ struct Meant {
     force: bool,
 }
 
-async fn reload(State(reloads): State<mpsc::Sender<Request>>, meant: Asked<Meant>) -> Response {
-    let force = match understood(meant) {
-        Ok(Meant { force }) => force,
-        Err(refused) => return refused,
-    };
+async fn reload(State(reloads): State<mpsc::Sender<Request>>, meant: Asked<Meant>) -> Answer {
+    let Meant { force } = understood(meant)?;
     ask_reloader(&reloads, Kind::Reload { force }).await
 }
 
-async fn plan(State(reloads): State<mpsc::Sender<Request>>) -> Response {
+async fn plan(State(reloads): State<mpsc::Sender<Request>>) -> Answer {
     ask_reloader(&reloads, Kind::Plan).await
 }
 
-async fn ask_reloader(reloads: &mpsc::Sender<Request>, kind: Kind) -> Response {
+async fn ask_reloader(reloads: &mpsc::Sender<Request>, kind: Kind) -> Answer {
     let (reply, answer) = oneshot::channel();
     let sent = reloads.send(Request { kind, reply }).await.is_ok();
     let outcome = if sent { answer.await.ok() } else { None };
-    match outcome {
-        None => refuse(StatusCode::SERVICE_UNAVAILABLE, STOPPING),
-        Some(outcome) => {
-            // To be told that a reload would be refused is what was asked for.
-            let done = outcome.refused.is_none() || kind == Kind::Plan;
-            let status = if done { StatusCode::OK } else { StatusCode::CONFLICT };
-            (status, Json(outcome)).into_response()
-        }
-    }
+    let outcome = outcome.ok_or_else(Refusal::stopping)?;
+    // To be told that a reload would be refused is what was asked for.
+    let done = outcome.refused.is_none() || kind == Kind::Plan;
+    let status = if done { StatusCode::OK } else { StatusCode::CONFLICT };
+    Ok((status, Json(outcome)).into_response())
 }
 
 async fn accept(
     State(wishes): State<mpsc::Sender<Wish>>,
     InPath((provider, account)): InPath<(String, String)>,
-) -> (StatusCode, Json<Value>) {
+) -> Answer {
     let (reply, answer) = oneshot::channel();
     let scope = format!("{provider}/{account}");
     // Either fails only when the loop has ended.
     let sent = wishes.send(Wish::Accept { provider, account, reply }).await.is_ok();
     let accepted = if sent { answer.await.ok() } else { None };
-    let (status, told) = match accepted {
-        Some(Accepted::Yes { orders }) => (StatusCode::OK, json!({ "scope": scope, "accepted": orders })),
-        Some(Accepted::NotSuspect) => (
-            StatusCode::CONFLICT,
-            json!({ "error": format!("{scope} is not suspect: there is nothing to accept") }),
-        ),
-        Some(Accepted::Unknown { known }) => {
-            let known = known.join(", ");
-            (
-                StatusCode::NOT_FOUND,
-                json!({ "error": format!("there is no scope {scope}; there are: {known}") }),
-            )
+    match accepted.ok_or_else(Refusal::stopping)? {
+        Accepted::Yes { orders } => Ok(Json(json!({ "scope": scope, "accepted": orders })).into_response()),
+        Accepted::NotSuspect => {
+            let why = format!("{scope} is not suspect: there is nothing to accept");
+            Err(Refusal(StatusCode::CONFLICT, why))
         }
-        None => (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": STOPPING })),
-    };
-    (status, Json(told))
+        Accepted::Unknown { known } => {
+            let why = format!("there is no scope {scope}; there are: {}", known.join(", "));
+            Err(Refusal(StatusCode::NOT_FOUND, why))
+        }
+    }
 }
 
-async fn acknowledge<S: Outbox>(State(desk): State<Desk<S>>, InPath(name): InPath<String>) -> Response {
-    let stream = match found(&desk, &name).await {
-        Ok(stream) => stream,
-        Err(refused) => return refused,
-    };
+async fn acknowledge<S: Outbox>(State(desk): State<Desk<S>>, InPath(name): InPath<String>) -> Answer {
+    let who = found(&desk, &name).await?;
     let (reply, answer) = oneshot::channel();
     // Either fails only when the loop has ended.
-    let sent = desk.wishes.send(Wish::Acknowledge { who: stream, reply }).await.is_ok();
+    let sent = desk.wishes.send(Wish::Acknowledge { who, reply }).await.is_ok();
     let acknowledged = if sent { answer.await.ok() } else { None };
-    match acknowledged {
-        Some(Acknowledged::Yes { windows }) => Json(json!({ "acknowledged": windows })).into_response(),
-        Some(Acknowledged::NoWindow) => {
-            refuse(StatusCode::CONFLICT, "no retry window of it is open: there is nothing to acknowledge")
+    match acknowledged.ok_or_else(Refusal::stopping)? {
+        Acknowledged::Yes { windows } => Ok(Json(json!({ "acknowledged": windows })).into_response()),
+        Acknowledged::NoWindow => {
+            let why = "no retry window of it is open: there is nothing to acknowledge";
+            Err(Refusal(StatusCode::CONFLICT, why.to_owned()))
         }
-        Some(Acknowledged::NotNow) => {
-            refuse(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer: try again")
+        Acknowledged::NotNow => {
+            let why = "the store does not answer: try again";
+            Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, why.to_owned()))
         }
-        None => refuse(StatusCode::SERVICE_UNAVAILABLE, STOPPING),
     }
 }
 
@@ -133,52 +119,39 @@ async fn requeue<S: Outbox>(
     State(desk): State<Desk<S>>,
     InPath(sink): InPath<String>,
     again: Asked<Again>,
-) -> Response {
-    let again = match understood(again) {
-        Ok(again) => again,
-        Err(refused) => return refused,
-    };
-    match chooses(&desk, &sink).await {
-        Ok(true) => {}
-        Ok(false) => {
-            let why = format!("{sink} gets every event once and in order: nothing of it can be requeued");
-            return refuse(StatusCode::BAD_REQUEST, &why);
-        }
-        Err(refused) => return refused,
+) -> Answer {
+    let again = understood(again)?;
+    if !chooses(&desk, &sink).await? {
+        let why = format!("{sink} gets every event once and in order: nothing of it can be requeued");
+        return Err(Refusal::senseless(why));
     }
-    let what = match meant(&desk, &again).await {
-        Ok(what) => what,
-        Err(refused) => return refused,
-    };
+    let what = meant(&desk, &again).await?;
     let (mut requeued, mut after) = (0, Some(again.after));
     for _ in 0..REQUEUE_STEPS {
         let Some(from) = after else { break };
-        match desk.store.requeue(&sink, what, from).await {
-            Ok((count, more)) => (requeued, after) = (requeued + count, more),
-            Err(error) => return store_fault(&error),
-        }
+        let (count, more) = desk.store.requeue(&sink, what, from).await?;
+        (requeued, after) = (requeued + count, more);
     }
     desk.committed.notify_waiters();
     desk.try_now.notify_waiters();
     tracing::info!(sink, requeued, "deliveries were put back in the queue, as asked");
-    Json(Requeued { sink, requeued, next: after }).into_response()
+    Ok(Json(Requeued { sink, requeued, next: after }).into_response())
 }
 
-async fn meant<S: Outbox>(desk: &Desk<S>, again: &Again) -> Result<Requeue, Response> {
+async fn meant<S: Outbox>(desk: &Desk<S>, again: &Again) -> Result<Requeue, Refusal> {
     let seq = match (&again.event, again.seq, &again.from) {
         (None, None, None) => return Ok(Requeue::Dead),
         (None, None, Some(from)) => {
             let why = "from is a time, as in 2026-11-20T10:00:00Z";
-            let from = Timestamp::parse(from).ok_or_else(|| refuse(StatusCode::BAD_REQUEST, why))?;
+            let from = Timestamp::parse(from).ok_or_else(|| Refusal::senseless(why))?;
             return Ok(Requeue::From(from));
         }
-        (None, Some(seq), None) => desk.store.event(seq).await.map(|event| event.map(|event| event.seq)),
-        (Some(id), None, None) => desk.store.place_of(id).await,
-        _ => return Err(refuse(StatusCode::BAD_REQUEST, "only one of event, seq and from")),
+        (None, Some(seq), None) => desk.store.event(seq).await?.map(|event| event.seq),
+        (Some(id), None, None) => desk.store.place_of(id).await?,
+        _ => return Err(Refusal::senseless("only one of event, seq and from")),
     };
-    let seq = seq.map_err(|error| store_fault(&error))?;
     let why = "the store has no such event (any more)";
-    seq.map(Requeue::One).ok_or_else(|| refuse(StatusCode::NOT_FOUND, why))
+    seq.map(Requeue::One).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, why.to_owned()))
 }
 
 #[cfg(test)]
@@ -227,10 +200,10 @@ mod tests {
         };
         let again = || Ok(Query(Again { event: None, seq: None, from: None, after: 0 }));
         let refused = requeue(State(desk.clone()), InPath("nobody".into()), again()).await;
-        assert_eq!(refused.status(), StatusCode::NOT_FOUND);
+        assert_eq!(refused.unwrap_err().0, StatusCode::NOT_FOUND);
         assert!(timeout(Duration::ZERO, woken.as_mut()).await.is_err());
         let done = requeue(State(desk), InPath("pager".into()), again()).await;
-        assert_eq!(done.status(), StatusCode::OK);
+        assert_eq!(done.unwrap().status(), StatusCode::OK);
         assert!(timeout(Duration::ZERO, woken.as_mut()).await.is_ok());
     }
 }

@@ -24,7 +24,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::{Desk, answer, finished, reading, refuse};
+use super::{Desk, Refusal, answer, finished, reading};
 use crate::config::Http;
 use crate::store::outbox::Outbox;
 use crate::store::shown::Shown as _;
@@ -111,7 +111,7 @@ async fn only_to_known_names(State(names): State<Arc<[String]>>, request: Reques
         return next.run(request).await;
     }
     let why = "this name is not answered to; http.hosts names those that are";
-    guarded(refuse(StatusCode::FORBIDDEN, why)).await
+    guarded(Refusal(StatusCode::FORBIDDEN, why.to_owned()).into_response()).await
 }
 
 /// Whether a request is to an address, to `localhost`, or to one of these names.

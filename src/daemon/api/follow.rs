@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse as _;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use super::{Desk, refuse, store_fault};
+use super::{Answer, Desk, Refusal};
 use crate::core::message::masked;
 use crate::daemon::observe::events::{Choice, From};
 use crate::store::outbox::Delivery;
@@ -46,25 +46,24 @@ pub(super) async fn follow<S>(
     choice: Choice,
     from: Option<From>,
     headers: &HeaderMap,
-) -> Result<Response, Response> {
+) -> Answer {
     let Ok(place) = Arc::clone(&desk.followers).try_acquire_owned() else {
-        return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "too many follow already: try again later"));
+        let why = "too many follow already: try again later";
+        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, why.to_owned()));
     };
     let had = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     let after = match (had, from) {
-        (Some(had), _) => Ok(had),
-        (None, Some(From::After(after))) => Ok(after),
-        (None, Some(From::Since(time))) => desk.views.before(time).await,
-        (None, Some(From::Last(count))) => {
-            desk.views.last_seq().await.map(|last| last.saturating_sub(count.into()))
-        }
-        (None, None) => desk.views.last_seq().await,
+        (Some(had), _) => had,
+        (None, Some(From::After(after))) => after,
+        (None, Some(From::Since(time))) => desk.views.before(time).await?,
+        (None, Some(From::Last(count))) => desk.views.last_seq().await?.saturating_sub(count.into()),
+        (None, None) => desk.views.last_seq().await?,
     };
     let follower = Follower {
         views: desk.views.clone(),
         committed: Arc::clone(&desk.committed),
         choice,
-        after: after.map_err(|error| store_fault(&error))?,
+        after,
         read: VecDeque::new(),
         masked: desk.style.masked,
         _place: place,

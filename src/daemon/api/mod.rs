@@ -20,7 +20,7 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -48,7 +48,6 @@ use crate::store::sqlite::Views;
 const QUESTION_TIME: Duration = Duration::from_secs(10);
 /// Those who follow events, at once, over all ways in.
 const FOLLOWERS_MOST: usize = 32;
-const STOPPING: &str = "the daemon is stopping";
 
 /// What the answers are made of.
 pub(super) struct Desk<S> {
@@ -116,7 +115,7 @@ impl<S> Desk<S> {
     fn told<T: Serialize>(&self, value: &T) -> Response {
         match serde_json::to_string(value) {
             Ok(text) => ([(CONTENT_TYPE, "application/json")], self.text(text)).into_response(),
-            Err(cause) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &cause.to_string()),
+            Err(cause) => Refusal(StatusCode::INTERNAL_SERVER_ERROR, cause.to_string()).into_response(),
         }
     }
 
@@ -139,9 +138,9 @@ pub(super) fn followers() -> Arc<Semaphore> {
 /// The answers to what is not there.
 fn finished(router: Router) -> Router {
     router
-        .fallback(async |uri: Uri| refuse(StatusCode::NOT_FOUND, &format!("there is no {}", uri.path())))
+        .fallback(async |uri: Uri| Refusal(StatusCode::NOT_FOUND, format!("there is no {}", uri.path())))
         .method_not_allowed_fallback(async || {
-            refuse(StatusCode::METHOD_NOT_ALLOWED, "another method is wanted")
+            Refusal(StatusCode::METHOD_NOT_ALLOWED, "another method is wanted".to_owned())
         })
 }
 
@@ -158,42 +157,63 @@ where
     drop(tokio::time::timeout(at_most, answering).await);
 }
 
-fn refuse(status: StatusCode, why: &str) -> Response {
-    (status, Json(json!({ "error": why }))).into_response()
+/// An answer that says why there is none.
+#[derive(Debug)]
+struct Refusal(StatusCode, String);
+
+impl Refusal {
+    /// What is asked for makes no sense.
+    fn senseless(why: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, why.into())
+    }
+
+    fn stopping() -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping".to_owned())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
 }
 
 /// A store that did not answer is no fault of whoever asked.
-fn store_fault(error: &StoreError) -> Response {
-    tracing::warn!(%error, "a question had no answer from the store");
-    refuse(StatusCode::SERVICE_UNAVAILABLE, &format!("the store did not answer: {error}"))
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "a question had no answer from the store");
+        Self(StatusCode::SERVICE_UNAVAILABLE, format!("the store did not answer: {error}"))
+    }
 }
+
+/// What a handler gives.
+type Answer = Result<Response, Refusal>;
 
 /// A part of the path, or the answer that it cannot be read.
 struct InPath<T>(T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<T> {
-    type Rejection = Response;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let read = axum::extract::Path::from_request_parts(parts, state).await;
-        read.map(|axum::extract::Path(read)| Self(read))
-            .map_err(|bad| refuse(StatusCode::BAD_REQUEST, &bad.body_text()))
+        read.map(|axum::extract::Path(read)| Self(read)).map_err(|bad| Refusal::senseless(bad.body_text()))
     }
 }
 
 /// The query of a request, if it can be read.
 type Asked<T> = Result<Query<T>, QueryRejection>;
 
-fn understood<T>(asked: Asked<T>) -> Result<T, Response> {
-    asked.map(|Query(asked)| asked).map_err(|bad| refuse(StatusCode::BAD_REQUEST, &bad.body_text()))
+fn understood<T>(asked: Asked<T>) -> Result<T, Refusal> {
+    asked.map(|Query(asked)| asked).map_err(|bad| Refusal::senseless(bad.body_text()))
 }
 
 /// A number of things between one and the most that there may be.
-fn limited(limit: Option<u32>, usual: u32, most: u32) -> Result<u32, Response> {
+fn limited(limit: Option<u32>, usual: u32, most: u32) -> Result<u32, Refusal> {
     let limit = limit.unwrap_or(usual);
     if (1..=most).contains(&limit) {
         Ok(limit)
     } else {
-        Err(refuse(StatusCode::BAD_REQUEST, &format!("limit is 1 to {most}")))
+        Err(Refusal::senseless(format!("limit is 1 to {most}")))
     }
 }

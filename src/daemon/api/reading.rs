@@ -6,12 +6,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
 use axum::routing::get;
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Asked, Desk, InPath, STOPPING, follow, limited, refuse, store_fault, understood};
+use super::{Answer, Asked, Desk, InPath, Refusal, follow, limited, understood};
 use crate::core::event::Level;
 use crate::core::order::Stream;
 
@@ -44,24 +44,23 @@ pub(super) fn router<S: Outbox>(desk: Desk<S>) -> Router {
 }
 
 /// What the loop shows. Fails when the loop has ended, or hangs.
-pub(super) async fn overview(wishes: &mpsc::Sender<Wish>) -> Result<Overview, Response> {
+async fn overview(wishes: &mpsc::Sender<Wish>) -> Result<Overview, Refusal> {
     let (reply, answer) = oneshot::channel();
     let asked = async {
         wishes.send(Wish::Show { reply }).await.ok()?;
         answer.await.ok()
     };
     match tokio::time::timeout(LOOP_TIME, asked).await {
-        Ok(Some(overview)) => Ok(overview),
-        Ok(None) => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, STOPPING)),
-        Err(_elapsed) => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "the loop does not answer")),
+        Ok(shown) => shown.ok_or_else(Refusal::stopping),
+        Err(_elapsed) => Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, "the loop does not answer".to_owned())),
     }
 }
 
-async fn scopes<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
-    overview(&desk.wishes).await.map_or_else(|refused| refused, |overview| desk.told(&overview))
+async fn scopes<S: Outbox>(State(desk): State<Desk<S>>) -> Answer {
+    Ok(desk.told(&overview(&desk.wishes).await?))
 }
 
-async fn status<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
+async fn status<S: Outbox>(State(desk): State<Desk<S>>) -> Answer {
     let daemon = Running {
         running: true,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,36 +73,27 @@ async fn status<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
         config: Some(desk.health.configured()),
         scopes: overview(&desk.wishes).await.ok(),
     };
-    match status::status(&desk.views, itself, &desk.beside()).await {
-        Ok(status) => desk.told(&status),
-        Err(error) => store_fault(&error),
-    }
+    Ok(desk.told(&status::status(&desk.views, itself, &desk.beside()).await?))
 }
 
-async fn metrics<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
+async fn metrics<S: Outbox>(State(desk): State<Desk<S>>) -> Answer {
     let overview = overview(&desk.wishes).await.ok();
-    let read = async {
-        let counts = desk.views.counts().await?;
-        let mut counters = desk.counters.lock().await;
-        counters.count(&desk.views, &counts).await?;
-        let sinks = desk.views.shown_sinks().await?;
-        let text = Measured {
-            now: desk.now(),
-            started_at: desk.health.started_at(),
-            turned_at: desk.health.turned_at(),
-            overview: overview.as_ref(),
-            counts: &counts,
-            counters: &counters,
-            sinks: &sinks,
-            config: &desk.health.configured(),
-            store_failing: desk.health.store_failing(),
-        };
-        Ok(text.render())
+    let counts = desk.views.counts().await?;
+    let mut counters = desk.counters.lock().await;
+    counters.count(&desk.views, &counts).await?;
+    let sinks = desk.views.shown_sinks().await?;
+    let measured = Measured {
+        now: desk.now(),
+        started_at: desk.health.started_at(),
+        turned_at: desk.health.turned_at(),
+        overview: overview.as_ref(),
+        counts: &counts,
+        counters: &counters,
+        sinks: &sinks,
+        config: &desk.health.configured(),
+        store_failing: desk.health.store_failing(),
     };
-    match read.await {
-        Ok(text) => ([(CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
-        Err(error) => store_fault(&error),
-    }
+    Ok(([(CONTENT_TYPE, METRICS_TYPE)], measured.render()).into_response())
 }
 
 /// Which orders are wanted.
@@ -118,53 +108,39 @@ struct WantedOrders {
     limit: Option<u32>,
 }
 
-async fn orders<S: Outbox>(State(desk): State<Desk<S>>, wanted: Asked<WantedOrders>) -> Response {
-    let page = async {
-        let asked = understood(wanted)?;
-        let limit = limited(asked.limit, ORDERS_USUAL, ORDERS_MOST)?;
-        let after = asked.after.as_deref().map(|cursor| {
-            let why = "after is the next of the page before";
-            Placed::parse(cursor).ok_or_else(|| refuse(StatusCode::BAD_REQUEST, why))
-        });
-        let after = after.transpose()?;
-        let filters = orders::Filters {
-            list: asked.list,
-            status: asked.status,
-            scope: asked.scope,
-            label: asked.label,
-            urgency: asked.urgency,
-        };
-        let wanted = match orders::wanted(&desk.views, &filters).await {
-            Ok(Ok(wanted)) => wanted,
-            Ok(Err(why)) => return Err(refuse(StatusCode::BAD_REQUEST, &why)),
-            Err(error) => return Err(store_fault(&error)),
-        };
-        let page = orders::orders(&desk.views, &wanted, (after, limit), &desk.beside()).await;
-        page.map_err(|error| store_fault(&error))
+async fn orders<S: Outbox>(State(desk): State<Desk<S>>, wanted: Asked<WantedOrders>) -> Answer {
+    let asked = understood(wanted)?;
+    let limit = limited(asked.limit, ORDERS_USUAL, ORDERS_MOST)?;
+    let after = match asked.after.as_deref().map(Placed::parse) {
+        Some(None) => return Err(Refusal::senseless("after is the next of the page before")),
+        Some(after) => after,
+        None => None,
     };
-    page.await.map_or_else(|refused| refused, |page| desk.told(&page))
+    let filters = orders::Filters {
+        list: asked.list,
+        status: asked.status,
+        scope: asked.scope,
+        label: asked.label,
+        urgency: asked.urgency,
+    };
+    let wanted = orders::wanted(&desk.views, &filters).await?.map_err(Refusal::senseless)?;
+    Ok(desk.told(&orders::orders(&desk.views, &wanted, (after, limit), &desk.beside()).await?))
 }
 
 /// The order that a name means, or the answer that it means none, or several.
-pub(super) async fn found<S: Outbox>(desk: &Desk<S>, name: &str) -> Result<Stream, Response> {
-    match orders::find(&desk.views, name).await {
-        Ok(Found::One(stream)) => Ok(stream),
-        Ok(Found::Nothing) => Err(refuse(StatusCode::NOT_FOUND, &orders::no_such(name))),
-        Ok(Found::Several(known)) => Err(refuse(StatusCode::CONFLICT, &orders::several(name, &known))),
-        Err(error) => Err(store_fault(&error)),
+pub(super) async fn found<S>(desk: &Desk<S>, name: &str) -> Result<Stream, Refusal> {
+    match orders::find(&desk.views, name).await? {
+        Found::One(stream) => Ok(stream),
+        Found::Nothing => Err(Refusal(StatusCode::NOT_FOUND, orders::no_such(name))),
+        Found::Several(known) => Err(Refusal(StatusCode::CONFLICT, orders::several(name, &known))),
     }
 }
 
-async fn order<S: Outbox>(State(desk): State<Desk<S>>, InPath(name): InPath<String>) -> Response {
-    let stream = match found(&desk, &name).await {
-        Ok(stream) => stream,
-        Err(refused) => return refused,
-    };
-    match orders::detail(&desk.views, stream, &desk.beside()).await {
-        Ok(Some(detail)) => desk.told(&detail),
-        Ok(None) => refuse(StatusCode::NOT_FOUND, &orders::no_such(&name)),
-        Err(error) => store_fault(&error),
-    }
+async fn order<S: Outbox>(State(desk): State<Desk<S>>, InPath(name): InPath<String>) -> Answer {
+    let stream = found(&desk, &name).await?;
+    let detail = orders::detail(&desk.views, stream, &desk.beside()).await?;
+    let detail = detail.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, orders::no_such(&name)))?;
+    Ok(desk.told(&detail))
 }
 
 /// Which events are wanted, from where on.
@@ -182,26 +158,27 @@ struct WantedEvents {
 }
 
 impl WantedEvents {
-    fn choice(&self) -> Result<Choice, Response> {
-        let level = self.level.as_deref().map(|word| {
-            let why = "level is info, warn or error";
-            Level::parse(word).ok_or_else(|| refuse(StatusCode::BAD_REQUEST, why))
-        });
+    fn choice(&self) -> Result<Choice, Refusal> {
+        let level = match self.level.as_deref().map(Level::parse) {
+            Some(None) => return Err(Refusal::senseless("level is info, warn or error")),
+            Some(level) => level,
+            None => None,
+        };
         let orders = self.order.as_deref().map(orders::bare).into_iter().collect();
-        Ok(Choice { event: self.event.clone(), level: level.transpose()?, list: self.list.clone(), orders })
+        Ok(Choice { event: self.event.clone(), level, list: self.list.clone(), orders })
     }
 
-    fn from(&self) -> Result<Option<From>, Response> {
-        let why = "since is a time, as in 2026-11-20T10:00:00Z";
+    fn from(&self) -> Result<Option<From>, Refusal> {
         match (self.after, &self.since, self.last) {
             (None, None, None) => Ok(None),
             (Some(after), None, None) => Ok(Some(From::After(after))),
             (None, Some(since), None) => {
-                let since = Timestamp::parse(since);
-                since.map(From::Since).map(Some).ok_or_else(|| refuse(StatusCode::BAD_REQUEST, why))
+                let since = Timestamp::parse(since).map(From::Since);
+                let why = "since is a time, as in 2026-11-20T10:00:00Z";
+                since.map(Some).ok_or_else(|| Refusal::senseless(why))
             }
             (None, None, Some(last)) => Ok(Some(From::Last(last))),
-            _ => Err(refuse(StatusCode::BAD_REQUEST, "only one of after, since and last")),
+            _ => Err(Refusal::senseless("only one of after, since and last")),
         }
     }
 }
@@ -210,33 +187,27 @@ async fn events<S: Outbox>(
     State(desk): State<Desk<S>>,
     headers: HeaderMap,
     wanted: Asked<WantedEvents>,
-) -> Response {
-    let answer = async {
-        let asked = understood(wanted)?;
-        let limit = limited(asked.limit, EVENTS_USUAL, EVENTS_MOST)?;
-        let (choice, from) = (asked.choice()?, asked.from()?);
-        if asked.follow.is_some() {
-            return follow::follow(&desk, choice, from, &headers).await;
-        }
-        let from = from.unwrap_or(From::Last(limit));
-        let page = events::page(&desk.views, &choice, from, limit).await;
-        page.map(|page| desk.told(&page)).map_err(|error| store_fault(&error))
-    };
-    answer.await.unwrap_or_else(|refused| refused)
+) -> Answer {
+    let asked = understood(wanted)?;
+    let limit = limited(asked.limit, EVENTS_USUAL, EVENTS_MOST)?;
+    let (choice, from) = (asked.choice()?, asked.from()?);
+    if asked.follow.is_some() {
+        return follow::follow(&desk, choice, from, &headers).await;
+    }
+    let from = from.unwrap_or(From::Last(limit));
+    Ok(desk.told(&events::page(&desk.views, &choice, from, limit).await?))
 }
 
-async fn sinks<S: Outbox>(State(desk): State<Desk<S>>) -> Response {
-    match desk.views.shown_sinks().await {
-        Ok(sinks) => desk.told(&Sinks { sinks }),
-        Err(error) => store_fault(&error),
-    }
+async fn sinks<S: Outbox>(State(desk): State<Desk<S>>) -> Answer {
+    let sinks = desk.views.shown_sinks().await?;
+    Ok(desk.told(&Sinks { sinks }))
 }
 
 /// Whether a sink chooses, or the answer that there is none of this name.
-pub(super) async fn chooses<S: Outbox>(desk: &Desk<S>, name: &str) -> Result<bool, Response> {
-    let sinks = desk.store.sinks().await.map_err(|error| store_fault(&error))?;
+pub(super) async fn chooses<S>(desk: &Desk<S>, name: &str) -> Result<bool, Refusal> {
+    let sinks = desk.views.shown_sinks().await?;
     let found = sinks.iter().find(|sink| sink.name == name).map(|sink| sink.chooses);
-    found.ok_or_else(|| refuse(StatusCode::NOT_FOUND, &Sinks { sinks }.no_such(name)))
+    found.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, Sinks { sinks }.no_such(name)))
 }
 
 /// Which deliveries are wanted.
@@ -252,23 +223,12 @@ async fn deliveries<S: Outbox>(
     State(desk): State<Desk<S>>,
     InPath(name): InPath<String>,
     wanted: Asked<WantedDeliveries>,
-) -> Response {
-    let wanted = match understood(wanted) {
-        Ok(wanted) => wanted,
-        Err(refused) => return refused,
-    };
-    let Some(state) = Stands::parse(wanted.state.as_deref().unwrap_or(Stands::Dead.as_str())) else {
-        return refuse(StatusCode::BAD_REQUEST, "state is pending, delivered or dead");
-    };
-    let limit = match limited(wanted.limit, PAGE_MOST, PAGE_MOST) {
-        Ok(limit) => limit,
-        Err(refused) => return refused,
-    };
-    if let Err(refused) = chooses(&desk, &name).await {
-        return refused;
-    }
-    match desk.store.deliveries(&name, state, wanted.after, limit).await {
-        Ok(rows) => desk.told(&Page::new(name, state, rows, limit)),
-        Err(error) => store_fault(&error),
-    }
+) -> Answer {
+    let wanted = understood(wanted)?;
+    let state = Stands::parse(wanted.state.as_deref().unwrap_or(Stands::Dead.as_str()));
+    let state = state.ok_or_else(|| Refusal::senseless("state is pending, delivered or dead"))?;
+    let limit = limited(wanted.limit, PAGE_MOST, PAGE_MOST)?;
+    chooses(&desk, &name).await?;
+    let rows = desk.store.deliveries(&name, state, wanted.after, limit).await?;
+    Ok(desk.told(&Page::new(name, state, rows, limit)))
 }

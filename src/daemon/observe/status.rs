@@ -157,12 +157,11 @@ pub async fn status<S: Shown>(store: &S, itself: Itself, beside: &Beside<'_>) ->
     let events = store.latest_changes(CHANGES_MOST).await?;
     let events = events.into_iter().filter_map(|event| RawValue::from_string(event.json).ok()).collect();
     let Itself { mut daemon, store_failing, config, scopes } = itself;
-    let scopes = match scopes {
-        Some(overview) => overview.scopes,
-        None => {
-            let all = store.remembered().await?;
-            all.iter().map(|(key, memory)| remembered(key, memory, beside)).collect()
-        }
+    let scopes = if let Some(overview) = scopes {
+        overview.scopes
+    } else {
+        let all = store.remembered().await?;
+        all.iter().map(|(key, memory)| remembered(key, memory, beside)).collect()
     };
     if !daemon.running {
         let last = store.events_before(u64::MAX, 1).await?.pop();

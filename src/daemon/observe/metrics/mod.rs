@@ -212,7 +212,7 @@ impl Measured<'_> {
         let age = |sink: &SinkStatus| {
             sink.oldest.map_or(0.0, |oldest| super::seconds(self.now.since(oldest))).to_string()
         };
-        let families: [Gauge<&dyn Fn(&SinkStatus) -> String>; 5] = [
+        let families: [Gauge<OfSink<'_>>; 5] = [
             ("claimwatch_sink_pending_events", "Events that wait for the sink.", &|sink| {
                 sink.pending.to_string()
             }),
@@ -242,9 +242,12 @@ impl Measured<'_> {
 
 /// A gauge: its name, its help, and its value.
 type Gauge<V> = (&'static str, &'static str, V);
+type OfSink<'a> = &'a dyn Fn(&SinkStatus) -> String;
+type OfScope = fn(&ScopeView) -> String;
+type OfLane = fn(&LaneView) -> Option<String>;
 
 /// One sample a scope.
-const OF_SCOPES: [Gauge<fn(&ScopeView) -> String>; 11] = [
+const OF_SCOPES: [Gauge<OfScope>; 11] = [
     (
         "claimwatch_scope_orders_tracked",
         "Orders and numbers that are tracked, those that are done included.",
@@ -289,7 +292,7 @@ const OF_SCOPES: [Gauge<fn(&ScopeView) -> String>; 11] = [
 ];
 
 /// One sample a lane of a scope, where there is a value.
-const OF_LANES: [Gauge<fn(&LaneView) -> Option<String>>; 3] = [
+const OF_LANES: [Gauge<OfLane>; 3] = [
     ("claimwatch_lane_orders_due", "Orders and numbers whose look is due.", |lane| {
         Some(lane.due.to_string())
     }),

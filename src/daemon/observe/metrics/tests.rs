@@ -71,7 +71,7 @@ fn scopes_in_trouble_and_what_is_not_known() {
 fn what_was_counted_of_looks() {
     let mut busy = scope(Provider::Connect, "p");
     busy.looks.late(crate::core::schedule::Lane::Urgent, Duration::from_secs(7));
-    busy.looks.late(crate::core::schedule::Lane::Urgent, Duration::from_secs(7200));
+    busy.looks.late(crate::core::schedule::Lane::Urgent, Duration::from_hours(2));
     let text = rendered(vec![busy], &[], &[]);
     let buckets: Vec<&str> = about(&text, "claimwatch_look_lateness_seconds_bucket")[..8]
         .iter()
