@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hyper::StatusCode;
 
-use super::{ConfigArg, complain, control, load, say};
+use super::{ConfigArg, complain, control, load_main, say};
 use crate::clock::SystemClock;
 use crate::exit;
 
@@ -30,7 +30,7 @@ fn scope(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
-    let loaded = load(&args.config, environment, clock);
+    let loaded = load_main(&args.config, environment, clock);
     let Some(config) = loaded.config else {
         complain(&loaded.problems.render(false));
         return exit::CONFIG;

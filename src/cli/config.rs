@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::known::{as_json, told};
 use super::text::{Tone, clean, paint};
-use super::{ConfigArg, colours, complain, load};
+use super::{ConfigArg, colours, complain, load_main};
 use crate::clock::SystemClock;
 use crate::config::Setting;
 use crate::exit;
@@ -39,7 +39,7 @@ struct Show {
 pub(super) fn run(args: &Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
     let What::Show(args) = &args.what;
     let colour = colours(&environment);
-    let loaded = load(&args.config, environment, clock);
+    let loaded = load_main(&args.config, environment, clock);
     if loaded.config.is_none() {
         complain(&loaded.problems.render(false));
         return exit::CONFIG;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::control::{PATIENCE, Refused, asked, of_store, peek};
 use super::requeue::encoded;
 use super::text::{WIDTH, cell, clean, line, short, wrapped};
-use super::{ConfigArg, complain, load, say};
+use super::{ConfigArg, complain, load_main, say};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::daemon::outbox::{PAGE_MOST, Page, Sinks};
@@ -48,7 +48,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
-    let loaded = load(&args.config, environment, clock);
+    let loaded = load_main(&args.config, environment, clock);
     let Some(config) = loaded.config else {
         complain(&loaded.problems.render(false));
         return exit::CONFIG;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::control::{PATIENCE, Refused, asked, of_store, peek};
 use super::requeue::encoded;
-use super::{ConfigArg, colours, complain, load};
+use super::{ConfigArg, colours, complain, load_main};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::event::Level;
@@ -45,7 +45,7 @@ impl Known {
         clock: SystemClock,
     ) -> Result<Self, u8> {
         let colour = colours(&environment);
-        let loaded = load(arg, environment, clock);
+        let loaded = load_main(arg, environment, clock);
         let Some(config) = loaded.config else {
             complain(&loaded.problems.render(false));
             return Err(exit::CONFIG);

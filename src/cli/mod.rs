@@ -248,6 +248,11 @@ fn load(config: &ConfigArg, environment: BTreeMap<String, String>, clock: System
     crate::config::load(&sources(config, environment, clock))
 }
 
+/// The main configuration alone: enough to ask the daemon, or the store.
+fn load_main(config: &ConfigArg, environment: BTreeMap<String, String>, clock: SystemClock) -> Loaded {
+    crate::config::load_main_alone(&sources(config, environment, clock))
+}
+
 /// Where the configuration is, to be read now.
 fn sources(config: &ConfigArg, environment: BTreeMap<String, String>, clock: SystemClock) -> Sources {
     Sources { path: config.config.clone(), environment, now: clock.now().wall }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConfigArg, changes, colours_of_errors, complain, control, load, say};
+use super::{ConfigArg, changes, colours_of_errors, complain, control, load_main, say};
 use crate::clock::SystemClock;
 use crate::daemon::Outcome;
 use crate::exit;
@@ -22,7 +22,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock: SystemClock) -> u8 {
     let colour = colours_of_errors(&environment);
-    let loaded = load(&args.config, environment, clock);
+    let loaded = load_main(&args.config, environment, clock);
     let Some(config) = loaded.config else {
         complain(&loaded.problems.render(colour));
         complain("claimwatch: the main configuration is at fault: nothing was reloaded");

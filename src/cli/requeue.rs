@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{ConfigArg, complain, control, load, say};
+use super::{ConfigArg, complain, control, load_main, say};
 use crate::clock::SystemClock;
 use crate::core::time::Timestamp;
 use crate::exit;
@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         complain(&format!("claimwatch: {} {why}", args.sink));
         return exit::USAGE;
     }
-    let loaded = load(&args.config, environment, clock);
+    let loaded = load_main(&args.config, environment, clock);
     let Some(config) = loaded.config else {
         complain(&loaded.problems.render(false));
         return exit::CONFIG;

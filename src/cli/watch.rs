@@ -59,11 +59,8 @@ async fn watch(known: &Known, args: &Args) -> Result<u8, super::control::Refused
     }
     known.warn_of_no_daemon();
     loop {
-        if args.exit_status
-            && let Some(code) = all_ended(known, &watched).await?
-        {
-            return Ok(code);
-        }
+        // Before what was said is fetched: so what ended it is told.
+        let code = if args.exit_status { all_ended(known, &watched).await? } else { None };
         let page = known.events(&Events::default(), From::After(after), EVENTS_MOST).await?;
         after = page.next;
         for event in &page.events {
@@ -71,9 +68,13 @@ async fn watch(known: &Known, args: &Args) -> Result<u8, super::control::Refused
                 say(&shown(event.get(), args.json, known.colour));
             }
         }
-        if !page.more {
-            tokio::time::sleep(ASK_EVERY).await;
+        if page.more {
+            continue;
         }
+        if let Some(code) = code {
+            return Ok(code);
+        }
+        tokio::time::sleep(ASK_EVERY).await;
     }
 }
 

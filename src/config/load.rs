@@ -73,6 +73,20 @@ pub fn load(sources: &Sources) -> Loaded {
     load_as_if(sources, None)
 }
 
+/// Loads the main configuration alone, without the lists: they may be large, and who asks the daemon needs none.
+pub fn load_main_alone(sources: &Sources) -> Loaded {
+    let mut notes = Notes::default();
+    let (main, settings, _complete, good) = load_main(sources, &mut notes);
+    Loaded {
+        lists: Vec::new(),
+        bad_lists: Vec::new(),
+        config: good.then_some(main.config),
+        problems: notes.finish(),
+        settings,
+        outline: Outline::default(),
+    }
+}
+
 /// Loads a configuration as if this list were one of its files.
 pub fn load_as_if(sources: &Sources, instead: Option<&Instead>) -> Loaded {
     let mut notes = Notes::default();

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use follow::{Follower, Outline};
-pub use load::{BadList, Instead, Loaded, Sources, load, load_as_if};
+pub use load::{BadList, Instead, Loaded, Sources, load, load_as_if, load_main_alone};
 pub use origin::Setting;
 pub use problem::{Problem, Problems, Severity};
 

@@ -146,6 +146,9 @@ pub trait Shown: Known {
     /// How the tracked orders stand.
     fn counts(&self) -> impl Future<Output = Result<Vec<Count>, StoreError>> + Send;
 
+    /// How many tracked orders want how much, with their open windows. Less work than [`Shown::counts`].
+    fn urgencies(&self) -> impl Future<Output = Result<Vec<(Option<Urgency>, u64, u64)>, StoreError>> + Send;
+
     /// Tracked orders, the most urgent first, at most `limit` after `after`.
     fn placed(
         &self,

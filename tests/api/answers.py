@@ -42,13 +42,32 @@ def requests(daemon):
         for state in ("pending", "delivered", "dead"):
             yield "deliveriesPage", f"/api/v1/sinks/{encoded(sink['name'])}/deliveries?state={state}&limit=200"
         yield "deliveriesPage", f"/api/v1/sinks/{encoded(sink['name'])}/deliveries"
-    filters = ["", "limit=1", "limit=500", "list=numbers", "status=failed", "scope=connect", "scope=chime%2Fsandbox", "label=team%3Dvoice"]
+    filters = [
+        "",
+        "limit=1",
+        "limit=500",
+        "list=numbers",
+        "status=failed",
+        "scope=connect",
+        "scope=chime%2Fsandbox",
+        "label=team%3Dvoice",
+    ]
     for wanted in filters + ["urgency=window", "urgency=done&list=orders", "list=nobody", "list=%E2%80%AE", "label=team%3D"]:
         yield "ordersPage", f"/api/v1/orders?{wanted}"
     for order in orders(daemon):
         if not is_twice(order):
             yield "orderAnswer", f"/api/v1/orders/{order['order_id']}"
-    for wanted in ["", "last=0", "last=3", "after=0&limit=1000", "level=error", "event=window.*", "event=*", "list=short", f"order={world.FAILED}"]:
+    for wanted in [
+        "",
+        "last=0",
+        "last=3",
+        "after=0&limit=1000",
+        "level=error",
+        "event=window.*",
+        "event=*",
+        "list=short",
+        f"order={world.FAILED}",
+    ]:
         yield "eventsPage", f"/api/v1/events?{wanted}"
 
 
@@ -110,12 +129,20 @@ def tallies(check, daemon):
         if keys_of(before) == keys_of(after):
             break
     tally = status["orders"]
-    counted = {kind: sum(order["urgency"] == kind for order in after) for kind in ("window", "attention", "failed", "pending", "done")}
+    counted = {
+        kind: sum(order["urgency"] == kind for order in after) for kind in ("window", "attention", "failed", "pending", "done")
+    }
     counted |= {"tracked": len(after), "windows": sum(len(order["windows"]) for order in after)}
     check.equal("the counts of the status are those of the list", tally, counted)
     ends = sorted((w["window_earliest"], w["window_id"]) for order in after for w in order["windows"])
-    check.equal("the windows of the status are the open ones", sorted((w["window_earliest"], w["window_id"]) for w in status["windows"]), ends[:20])
-    check.that("those that end first come first", [w["window_earliest"] for w in status["windows"]] == [end for end, _ in ends[:20]])
+    check.equal(
+        "the windows of the status are the open ones",
+        sorted((w["window_earliest"], w["window_id"]) for w in status["windows"]),
+        ends[:20],
+    )
+    check.that(
+        "those that end first come first", [w["window_earliest"] for w in status["windows"]] == [end for end, _ in ends[:20]]
+    )
     seqs = [event["seq"] for event in status["events"]]
     check.that("the last changes, the latest first", len(seqs) == 10 and seqs == sorted(seqs, reverse=True), seqs)
 
@@ -123,26 +150,48 @@ def tallies(check, daemon):
 def names(check, daemon):
     """An order is found by its id, the beginning of it, its ARN and its number."""
     asked = [(beginning, world.MANY) for beginning in (world.MANY[:8], world.MANY[:20], world.MANY[:-1])]
-    asked += [("+12065550122", world.PARTIAL), (f"connect/sandbox/{world.FAILED}", world.FAILED), (f"chime/sandbox/{world.MANY[:9]}", world.MANY)]
+    asked += [
+        ("+12065550122", world.PARTIAL),
+        (f"connect/sandbox/{world.FAILED}", world.FAILED),
+        (f"chime/sandbox/{world.MANY[:9]}", world.MANY),
+    ]
     asked.append(("connect/sandbox/+442079460104", world.KNOWN))
     for order in orders(daemon):
         if not is_twice(order):
             order_id = order["order_id"]
-            asked += [(name, order_id) for name in (order_id, order_id.upper(), world.ARN + order_id, order.get("number")) if name]
+            asked += [
+                (name, order_id) for name in (order_id, order_id.upper(), world.ARN + order_id, order.get("number")) if name
+            ]
     wrong = []
     for name, order_id in asked:
         answer = daemon.get(f"/api/v1/orders/{encoded(name)}")
         if answer.status != 200 or answer.json()["order"]["order_id"] != order_id:
             wrong.append((name, answer))
     check.none(f"an order is found by id, beginning, ARN and number ({len(asked)})", wrong)
-    for name, status in (("nobody", 404), ("+442079469999", 404), (world.NUMBER.format(99), 404), ("0c1f3b6e", 409), ("%", 404), ("' OR 1=1 --", 404)):
+    for name, status in (
+        ("nobody", 404),
+        ("+442079469999", 404),
+        (world.NUMBER.format(99), 404),
+        ("0c1f3b6e", 409),
+        ("%", 404),
+        ("' OR 1=1 --", 404),
+    ):
         answer = daemon.get(f"/api/v1/orders/{encoded(name)}")
         check.that(f"{name}: {status}", answer.status == status and not invalid("error", answer.json()), answer)
     told = [daemon.get(f"/api/v1/orders/{encoded(name)}").status for name in (world.CLAIMED, "+442079460101")]
     check.equal("an id or a number that two accounts watch: 409", told, [409, 409])
     full = {f"connect/{account}/{world.CLAIMED}": account for account in ("sandbox", "second")}
-    full |= {"connect/second/+442079460101": "second", world.ARN + world.CLAIMED: "sandbox", (world.ARN + world.CLAIMED).replace("eu-west-2", "us-east-1"): "second"}
-    found = {name: answer.json()["order"]["account"] if (answer := daemon.get(f"/api/v1/orders/{encoded(name)}")).status == 200 else answer for name in full}
+    full |= {
+        "connect/second/+442079460101": "second",
+        world.ARN + world.CLAIMED: "sandbox",
+        (world.ARN + world.CLAIMED).replace("eu-west-2", "us-east-1"): "second",
+    }
+    found = {
+        name: answer.json()["order"]["account"]
+        if (answer := daemon.get(f"/api/v1/orders/{encoded(name)}")).status == 200
+        else answer
+        for name in full
+    }
     check.equal("but by its account or its region one of them is found", found, full)
     for name in (f"chime/sandbox/{world.CLAIMED}", f"connect/nobody/{world.CLAIMED}", "connect/sandbox/"):
         check.equal(f"{name}: 404", daemon.get(f"/api/v1/orders/{encoded(name)}").status, 404)
@@ -152,7 +201,10 @@ JSON_COMMANDS = [
     ("statusAnswer", ["status"]),
     ("ordersPage", ["orders"]),
     ("ordersPage", ["orders", "--list", "short", "--limit", "2"]),
-    ("ordersPage", ["orders", "--status", "fAiLeD", "--scope", "connect/sandbox", "--label", "team=voice", "--urgency", "window"]),
+    (
+        "ordersPage",
+        ["orders", "--status", "fAiLeD", "--scope", "connect/sandbox", "--label", "team=voice", "--urgency", "window"],
+    ),
     ("orderAnswer", ["show", world.FAILED]),
     ("orderAnswer", ["show", world.RESCUED]),
     ("orderAnswer", ["show", world.KNOWN]),
@@ -186,7 +238,9 @@ def commands(check, daemon, running):
             wrong.append((arguments, told))
     check.none(f"--json of {len(JSON_COMMANDS)} commands is valid, the daemon {state}", wrong)
     lines = daemon.run("events", "-n", "1000", "--json").out.rstrip("\n").split("\n")
-    check.none(f"events --json, the daemon {state} ({len(lines)})", (bad for line in lines for bad in invalid("event", json.loads(line))))
+    check.none(
+        f"events --json, the daemon {state} ({len(lines)})", (bad for line in lines for bad in invalid("event", json.loads(line)))
+    )
     status = said.get(("status",), {}).get("daemon", {})
     check.equal(f"the status says whether it runs, the daemon {state}", status.get("running"), running)
     return said
@@ -194,7 +248,14 @@ def commands(check, daemon, running):
 
 def same(check, up, down):
     """What commands say without a daemon is what they say with one, but for what only it knows."""
-    only_up = {".daemon.started_at", ".config", ".config.reloaded_at", ".config.successful_at", ".config.successful", ".config.rejected"}
+    only_up = {
+        ".daemon.started_at",
+        ".config",
+        ".config.reloaded_at",
+        ".config.successful_at",
+        ".config.successful",
+        ".config.rejected",
+    }
     differs = []
     for arguments in up.keys() & down.keys():
         with_it, without = shape(up[arguments]), shape(down[arguments])
@@ -210,18 +271,42 @@ def same(check, up, down):
     still = [[o for o in orders if o["order_id"] != world.RESTLESS] for orders in both]
     stands = [{(o["account"], o["order_id"]): (o["status"], o["urgency"], o.get("reason")) for o in orders} for orders in still]
     check.equal("orders stand alike with the daemon up and down", stands[0], stands[1])
-    scopes = lambda said: {(s["provider"], s["region"]): (s["account"], s["account_id"]) for s in said.get(("status",), {}).get("scopes", [])}
+    scopes = lambda said: {
+        (s["provider"], s["region"]): (s["account"], s["account_id"]) for s in said.get(("status",), {}).get("scopes", [])
+    }
     with_it, without = scopes(up), scopes(down)
-    check.none("scopes that are remembered are called the same", (scope for scope in without if without[scope] != with_it.get(scope)))
-    check.that("and those are remembered that were looked at", {("connect", "eu-west-2"), ("chime", "eu-west-2")} <= without.keys(), without)
+    check.none(
+        "scopes that are remembered are called the same", (scope for scope in without if without[scope] != with_it.get(scope))
+    )
+    check.that(
+        "and those are remembered that were looked at",
+        {("connect", "eu-west-2"), ("chime", "eu-west-2")} <= without.keys(),
+        without,
+    )
 
 
 def text(check, daemon, running):
     """What commands print for people fits the terminal and does not steer it."""
     state = "up" if running else "down"
-    show = [["show", order["order_id"]] for order in daemon.run("orders", "--json", "--limit", "500").json()["orders"] if not is_twice(order)]
-    fits = [["status"], ["orders"], ["orders", "--urgency", "done"], ["orders", "--limit", "2"], ["orders", "--list", "nobody"], *show]
-    fits += [["deliveries"], ["deliveries", "picky"], ["deliveries", "picky", "--state", "delivered", "--limit", "40"], ["deliveries", "down", "--state", "pending"]]
+    show = [
+        ["show", order["order_id"]]
+        for order in daemon.run("orders", "--json", "--limit", "500").json()["orders"]
+        if not is_twice(order)
+    ]
+    fits = [
+        ["status"],
+        ["orders"],
+        ["orders", "--urgency", "done"],
+        ["orders", "--limit", "2"],
+        ["orders", "--list", "nobody"],
+        *show,
+    ]
+    fits += [
+        ["deliveries"],
+        ["deliveries", "picky"],
+        ["deliveries", "picky", "--state", "delivered", "--limit", "40"],
+        ["deliveries", "down", "--state", "pending"],
+    ]
     fits += [["plan"], ["wait", world.FAILED], ["wait", world.RESCUED], ["config", "show"]]
     wide = [["orders", "--wide"], ["events", "-n", "1000"], ["events", "--since", "1h"], ["config", "show", "--origin"]]
     for bounded, all_of_them in ((True, fits), (False, wide)):

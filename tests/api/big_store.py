@@ -16,8 +16,8 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
 import pathlib
+import random
 import re
 import sqlite3
 import statistics
@@ -26,7 +26,6 @@ import sys
 import tempfile
 import time
 
-import world
 from checks import Checks, invalid
 from peers import Daemon, Receiver, free_port, secret, simulator, until
 
@@ -102,20 +101,32 @@ class Template:
     def story(self):
         """Its part of the scenario."""
         if self.provider == "connect":
-            timeline = {
-                "claimed": '{ at = "0s", status = "IN_PROGRESS" }, { at = "6s", status = "CLAIMED" }',
-                "pending": '{ at = "0s", status = "IN_PROGRESS" }',
-                "window": '{ at = "0s", status = "IN_PROGRESS" }, { at = "6s", status = "FAILED", message = "Target instance has reached its limit of claimed numbers" }',
-                "update_failed": '{ at = "0s", status = "CLAIMED" }, { at = "5s", status = "IN_PROGRESS" }, { at = "8s", status = "FAILED", message = "The target is not active" }',
-                "released": '{ at = "0s", status = "IN_PROGRESS" }, { at = "12s", gone = true }',
-            }[self.kind]
+            last = {
+                "claimed": ("IN_PROGRESS", ("6s", "CLAIMED", None)),
+                "pending": ("IN_PROGRESS",),
+                "window": ("IN_PROGRESS", ("6s", "FAILED", "Target instance has reached its limit of claimed numbers")),
+                "update_failed": ("CLAIMED", ("5s", "IN_PROGRESS", None), ("8s", "FAILED", "The target is not active")),
+                "released": ("IN_PROGRESS", ("12s", None, None)),
+            }
+            first, *later = last[self.kind]
+            timeline = [f'{{ at = "0s", status = "{first}" }}']
+            for at, status, message in later:
+                became = f'status = "{status}"' if status else "gone = true"
+                timeline.append(f'{{ at = "{at}", {became}' + (f', message = "{message}" }}' if message else " }"))
+            timeline = ", ".join(timeline)
             return f'[[connect_number]]\nid = "{self.order_id}"\nnumber = "{self.numbers[0]}"\ntimeline = [{timeline}]\n'
-        became = {"chime_successful": ("Successful", "Acquired"), "chime_partial": ("Partial", "Failed"), "chime_documents": ("PendingDocuments", "Processing")}
-        status, last = became[self.kind]
+        status, last = {
+            "chime_successful": ("Successful", "Acquired"),
+            "chime_partial": ("Partial", "Failed"),
+            "chime_documents": ("PendingDocuments", "Processing"),
+        }[self.kind]
+        became = ["Acquired", "Acquired", last] if last != "Processing" else [last] * 3
         processing = ", ".join(f'"{number}" = "Processing"' for number in self.numbers)
-        done = ", ".join(f'"{number}" = "{"Acquired" if n < 2 and last != "Processing" else last}"' for n, number in enumerate(self.numbers))
+        done = ", ".join(f'"{number}" = "{word}"' for number, word in zip(self.numbers, became, strict=True))
         # A port is looked at every quarter of an hour: it has to have its status from the beginning.
-        porting, first, then = ('order_type = "Porting"\n', status, 0) if self.kind == "chime_documents" else ("", "Processing", 6)
+        porting, first, then = (
+            ('order_type = "Porting"\n', status, 0) if self.kind == "chime_documents" else ("", "Processing", 6)
+        )
         first = f'{{ at = "0s", status = "{first}", numbers = {{ {processing} }} }}'
         last = f', {{ at = "{then}s", status = "{status}", numbers = {{ {done} }} }}' if then else ""
         return f'[[chime_order]]\nid = "{self.order_id}"\n{porting}timeline = [{first}{last}]\n'
@@ -123,9 +134,15 @@ class Template:
     def has_ended(self, told):
         """Whether the events tell its story to the end."""
         last = {
-            "claimed": "number.claimed", "pending": "number.in_progress", "window": "window.opened", "update_failed": "number.failed",
-            "released": "number.released", "chime_successful": "order.completed", "chime_partial": "order.completed", "chime_documents": "order.attention",
-        }[self.kind]  # fmt: skip
+            "claimed": "number.claimed",
+            "pending": "number.in_progress",
+            "window": "window.opened",
+            "update_failed": "number.failed",
+            "released": "number.released",
+            "chime_successful": "order.completed",
+            "chime_partial": "order.completed",
+            "chime_documents": "order.attention",
+        }[self.kind]
         return (last, self.order_id) in told
 
 
@@ -140,7 +157,12 @@ class Copy:
         self.numbers = [f"+1206{n * 3 + slot:07}" for slot in range(len(template.numbers))]
         self.label = f"Line {n:06}"
         self.list = f"bulk-{n % LISTS:02}"
-        self.pairs = [(template.order_id, self.order_id), (template.stream(), self.stream), (template.label, self.label), ('"list":"learn"', f'"list":"{self.list}"')]
+        self.pairs = [
+            (template.order_id, self.order_id),
+            (template.stream(), self.stream),
+            (template.label, self.label),
+            ('"list":"learn"', f'"list":"{self.list}"'),
+        ]
         self.pairs += zip(template.numbers, self.numbers, strict=True)
 
     def of(self, text):
@@ -157,7 +179,9 @@ def templates():
 
 
 def write_list(folder, name, entries):
-    text = f'account = "{ACCOUNT}"\nlabels = {{ team = "voice", tier = "gold" }}\npoll = {{ after_terminal = "6h" }}\n' + "".join(entries)
+    text = f'account = "{ACCOUNT}"\nlabels = {{ team = "voice", tier = "gold" }}\npoll = {{ after_terminal = "6h" }}\n' + "".join(
+        entries
+    )
     (folder / f"watch.d/{name}.toml").write_text(text)
 
 
@@ -177,18 +201,28 @@ def learn(program, folder, templates):
     text = (folder / "watch.d/learn.toml").read_text()
     (folder / "watch.d/learn.toml").write_text(text.replace('after_terminal = "6h"', 'after_terminal = "1s"'))
     scenario = folder / "scenario.toml"
-    scenario.write_text("[quota.connect]\nrate = 10000.0\nburst = 10000\n[quota.chime]\nrate = 10000.0\nburst = 10000\n" + "".join(t.story() for t in templates))
-    receiver = Receiver(lambda record: (422, "not this one") if record.get("label", "").endswith("7") and record["event"] == "order.tracked" else (204, ""))
+    scenario.write_text(
+        "[quota.connect]\nrate = 10000.0\nburst = 10000\n[quota.chime]\nrate = 10000.0\nburst = 10000\n"
+        + "".join(t.story() for t in templates)
+    )
+    receiver = Receiver(
+        lambda record: (
+            (422, "not this one") if record.get("label", "").endswith("7") and record["event"] == "order.tracked" else (204, "")
+        )
+    )
     (folder / "claimwatch.toml").write_text(MAIN.replace("http://127.0.0.1:9/pager", f"{receiver.address}/pager"))
     with simulator(program, scenario) as simulated:
         daemon = Daemon(program, folder, **endpoints(simulated))
         try:
             daemon.start()
-            had = lambda: {(record["event"], record.get("order_id")) for record in daemon.lines()}
-            waits = lambda: [t.kind for t in templates if not t.has_ended(told)] if (told := had()) else templates
-            until(lambda: not waits(), 120)
-            if left := waits():
-                raise SystemExit(f"these stories did not end: {sorted(set(left))}")
+
+            def left():
+                told = {(record["event"], record.get("order_id")) for record in daemon.lines()}
+                return {template.kind for template in templates if not template.has_ended(told)}
+
+            until(lambda: not left(), 120)
+            if left():
+                raise SystemExit(f"these stories did not end: {sorted(left())}")
             until(lambda: daemon.ask("/api/v1/sinks/pager/deliveries?state=dead").json()["deliveries"], 60)
         finally:
             daemon.stop()
@@ -201,7 +235,7 @@ def copies(templates, count):
     wanted["claimed"] = count - sum(wanted.values())
     # Kinds lie scattered, as they come.
     kinds = [kind for kind, many in wanted.items() for _ in range(many)]
-    kinds.sort(key=lambda kind, n=itertools.count(): hashlib.sha256(f"{next(n)}".encode()).digest())
+    random.Random(1).shuffle(kinds)
     turns = {kind: itertools.cycle(of_kind[kind]) for kind in KINDS}
     return [Copy(next(turns[kind]), n) for n, kind in enumerate(kinds)]
 
@@ -213,13 +247,18 @@ def multiply(folder, templates, all_copies):
     database.execute("PRAGMA synchronous = OFF")
     database.execute("PRAGMA cache_size = -400000")
     rows = lambda sql, *values: database.execute(sql, values).fetchall()
-    columns = {table: [row[1] for row in rows(f"PRAGMA table_xinfo({table})") if row[6] == 0] for table in ("orders", "numbers", "transitions", "events", "deliveries")}
+    columns = {
+        table: [row[1] for row in rows(f"PRAGMA table_xinfo({table})") if row[6] == 0]
+        for table in ("orders", "numbers", "transitions", "events", "deliveries")
+    }
 
     def of_template(table, stream):
         found = rows(f"SELECT {', '.join(columns[table])} FROM {table} WHERE stream = ?", stream)
         return [dict(zip(columns[table], row, strict=True)) for row in found]
 
-    known = {t: {table: of_template(table, t.stream()) for table in ("orders", "numbers", "transitions", "events")} for t in templates}
+    known = {
+        t: {table: of_template(table, t.stream()) for table in ("orders", "numbers", "transitions", "events")} for t in templates
+    }
     sent = {}
     for row in rows(f"SELECT {', '.join(columns['deliveries'])} FROM deliveries"):
         delivery = dict(zip(columns["deliveries"], row, strict=True))
@@ -235,7 +274,9 @@ def multiply(folder, templates, all_copies):
         # Not the hash of what is in the list: so the program reads the list, finds nothing to change, and writes the right one.
         told = json.dumps(terms | {"name": name}, separators=(",", ":"))
         database.execute("INSERT INTO lists (name, terms, content_hash, in_force) VALUES (?, ?, '', 1)", (name, told))
-    placeholder = lambda table: f"INSERT INTO {table} ({', '.join(columns[table])}) VALUES ({', '.join(f':{c}' for c in columns[table])})"
+    placeholder = lambda table: (
+        f"INSERT INTO {table} ({', '.join(columns[table])}) VALUES ({', '.join(f':{c}' for c in columns[table])})"
+    )
     # Times rise with seq: the first event of each copy, then the second of each, as if all had happened side by side.
     ordered = sorted((event["seq"], n) for n, copy in enumerate(all_copies) for event in known[copy.template]["events"])
     seqs = {(n, old): seq for seq, (old, n) in enumerate(ordered, last_seq + 1)}
@@ -246,11 +287,19 @@ def multiply(folder, templates, all_copies):
         row = its["orders"][0]
         own = {"stream": copy.stream, "id": copy.order_id, "list": copy.list, "declared": copy.of(row["declared"])}
         orders.append(row | own | {"state": copy.of(row["state"])})
-        numbers += [row | {"stream": copy.stream, "number": copy.of(row["number"]), "state": copy.of(row["state"])} for row in its["numbers"]]
-        transitions += [row | {"stream": copy.stream, "number": copy.of(row["number"]), "seq": seqs[n, row["seq"]]} for row in its["transitions"]]
+        numbers += [
+            row | {"stream": copy.stream, "number": copy.of(row["number"]), "state": copy.of(row["state"])}
+            for row in its["numbers"]
+        ]
+        transitions += [
+            row | {"stream": copy.stream, "number": copy.of(row["number"]), "seq": seqs[n, row["seq"]]}
+            for row in its["transitions"]
+        ]
     database.executemany(placeholder("orders"), orders)
     database.executemany(placeholder("numbers"), sorted(numbers, key=lambda row: (row["stream"], row["number"])))
-    database.executemany(placeholder("transitions"), sorted(transitions, key=lambda row: (row["stream"], row["generation"], row["n"])))
+    database.executemany(
+        placeholder("transitions"), sorted(transitions, key=lambda row: (row["stream"], row["generation"], row["n"]))
+    )
 
     def events():
         for seq, (old, n) in enumerate(ordered, last_seq + 1):
@@ -280,15 +329,21 @@ def forget_standings(folder, some):
     """Forgets where some orders stand, and gives what was there: the program fills it in, and has to find the same."""
     with contextlib.closing(sqlite3.connect(folder / "claimwatch.db")) as database, database:
         marks = ", ".join("?" for _ in some)
-        known = database.execute(f"SELECT stream, standing, urgency, place, windows FROM orders WHERE stream IN ({marks}) ORDER BY stream", some).fetchall()
-        database.execute(f"UPDATE orders SET standing = NULL, urgency = NULL, place = NULL, windows = NULL WHERE stream IN ({marks})", some)
+        known = database.execute(
+            f"SELECT stream, standing, urgency, place, windows FROM orders WHERE stream IN ({marks}) ORDER BY stream", some
+        ).fetchall()
+        database.execute(
+            f"UPDATE orders SET standing = NULL, urgency = NULL, place = NULL, windows = NULL WHERE stream IN ({marks})", some
+        )
         return known
 
 
 def standings(folder, some):
     with contextlib.closing(sqlite3.connect(f"file:{folder / 'claimwatch.db'}?mode=ro", uri=True)) as database:
         marks = ", ".join("?" for _ in some)
-        return database.execute(f"SELECT stream, standing, urgency, place, windows FROM orders WHERE stream IN ({marks}) ORDER BY stream", some).fetchall()
+        return database.execute(
+            f"SELECT stream, standing, urgency, place, windows FROM orders WHERE stream IN ({marks}) ORDER BY stream", some
+        ).fetchall()
 
 
 # Runs a command in a process that is small itself, since a child counts what its parent had when it was forked.
@@ -308,7 +363,9 @@ print(os.waitstatus_to_exitcode(status), time.monotonic() - began, used.ru_utime
 def command(daemon, arguments, out):
     """Exit code, seconds, those of them at work, MiB, and what it complained of."""
     run = [sys.executable, "-S", "-E", "-c", RUNNER, str(out), daemon.program, *arguments]
-    told = subprocess.run(run, env=daemon.environment, cwd=daemon.folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
+    told = subprocess.run(
+        run, env=daemon.environment, cwd=daemon.folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE
+    )
     code, seconds, work, kib = told.stdout.split()
     return int(code), float(seconds), float(work), int(kib) / 1024, told.stderr
 

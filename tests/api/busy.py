@@ -3,8 +3,9 @@
 
     busy.py --program PATH [--orders 2000] [--seconds 30]
 
-Numbers that all change every two seconds, and commands and requests all the while: each answer is valid, none is an error, and the
-events have no gap afterwards. Prints how long answers took and how many events were written a second, with and without questions.
+Numbers that all change every two seconds, and commands and requests all the while: each answer is valid, none is an error, and
+the events have no gap afterwards. Prints how long answers took, and how many events were written a second with questions and
+without.
 """
 
 import argparse
@@ -16,11 +17,24 @@ import tempfile
 import threading
 import time
 
-import world
 from checks import Checks, invalid
 from peers import Daemon, Follower, simulator, until
 
 NUMBER = "5d3c2b1a-0f9e-4d8c-9b7a-{:012}"
+MAIN = """[store]
+url = "sqlite://claimwatch.db"
+[account.sandbox]
+region = "eu-west-2"
+connect = { rate = 10000.0, burst = 10000, share = 1.0, in_flight = 64 }
+[poll]
+floor = "500ms"
+steady = "500ms"
+ceiling = "1s"
+[events.file]
+path = "events.jsonl"
+[http]
+listen = "127.0.0.1:9185"
+"""
 # Generous: a debug build on a machine that does other things.
 SLOW = 5
 
@@ -34,14 +48,14 @@ def configure(folder, count):
     for n in range(count):
         first, second = ("IN_PROGRESS", "CLAIMED") if n % 2 else ("CLAIMED", "IN_PROGRESS")
         changes = ", ".join(f'{{ at = "{at}s", status = "{second if at % 4 else first}" }}' for at in range(2, 600, 2))
-        text += f'[[connect_number]]\nid = "{NUMBER.format(n)}"\nnumber = "+1206{n:07}"\ntimeline = [{{ at = "0s", status = "{first}" }}, {changes}]\n'
+        text += f'[[connect_number]]\nid = "{NUMBER.format(n)}"\nnumber = "+1206{n:07}"\n'
+        text += f'timeline = [{{ at = "0s", status = "{first}" }}, {changes}]\n'
         entries += f'[[number]]\nid = "{NUMBER.format(n)}"\nlabel = "Line {n}"\n'
     (folder / "scenario.toml").write_text(text)
-    (folder / "watch.d/busy.toml").write_text(f'account = "sandbox"\nlabels = {{ team = "voice" }}\npoll = {{ after_terminal = "500ms" }}\n{entries}')
-    main = world.MAIN.split("[account.sandbox]")[0] + '[account.sandbox]\nregion = "eu-west-2"\n'
-    main += "connect = { rate = 10000.0, burst = 10000, share = 1.0, in_flight = 64 }\n"
-    main += '[poll]\nfloor = "500ms"\nsteady = "500ms"\nceiling = "1s"\n[events.file]\npath = "events.jsonl"\n[http]\nlisten = "127.0.0.1:9185"\n'
-    (folder / "claimwatch.toml").write_text(main)
+    (folder / "watch.d/busy.toml").write_text(
+        f'account = "sandbox"\nlabels = {{ team = "voice" }}\npoll = {{ after_terminal = "500ms" }}\n{entries}'
+    )
+    (folder / "claimwatch.toml").write_text(MAIN)
     return folder / "scenario.toml"
 
 
@@ -121,7 +135,9 @@ def run(check, program, folder, seconds, count=2000):
             follower = Follower(daemon, "&after=0")
             alone = rate(daemon, seconds / 2)
             told = {}
-            asking = threading.Thread(target=lambda: told.update(zip(("took", "wrong"), asked_for(daemon, count, seconds), strict=True)))
+            asking = threading.Thread(
+                target=lambda: told.update(zip(("took", "wrong"), asked_for(daemon, count, seconds), strict=True))
+            )
 
             def both():
                 asking.start()
@@ -135,12 +151,23 @@ def run(check, program, folder, seconds, count=2000):
             code = daemon.stop()
         took = [second for all_of_it in told["took"].values() for second in all_of_it]
         check.none(f"busy: {len(took)} answers while it writes, all valid", told["wrong"])
-        check.that(f"busy: the slowest twentieth took more than {percentile(took, 0.95):.2f} s", percentile(took, 0.95) < SLOW, told["took"])
+        check.that(
+            f"busy: the slowest twentieth took more than {percentile(took, 0.95):.2f} s",
+            percentile(took, 0.95) < SLOW,
+            told["took"],
+        )
         for name, times in sorted(told["took"].items()):
-            print(f"      {name:16} {len(times):4} times, median {percentile(times, 0.5):.3f} s, p95 {percentile(times, 0.95):.3f} s, most {max(times):.3f} s")
-        check.that(f"busy: {beside:.0f} events a second while it is asked, {alone:.0f} before", beside > alone / 3, (alone, beside))
+            middle, late = percentile(times, 0.5), percentile(times, 0.95)
+            print(f"      {name:16} {len(times):4} times, median {middle:.3f} s, p95 {late:.3f} s, most {max(times):.3f} s")
+        check.that(
+            f"busy: {beside:.0f} events a second while it is asked, {alone:.0f} before", beside > alone / 3, (alone, beside)
+        )
         seqs = [came[0] for came in follower.events()]
-        check.that(f"busy: {len(seqs)} events followed without gap or repetition", came and seqs == list(range(1, len(seqs) + 1)), seqs[-3:])
+        check.that(
+            f"busy: {len(seqs)} events followed without gap or repetition",
+            came and seqs == list(range(1, len(seqs) + 1)),
+            seqs[-3:],
+        )
         check.equal("busy: it ended well", code, 0)
         seqs = [line["seq"] for line in daemon.lines()]
         check.equal(f"busy: the event file has {len(seqs)} events without gap or repetition", seqs, list(range(1, len(seqs) + 1)))

@@ -31,7 +31,7 @@ from checks import Checks, invalid, misprinted
 from peers import Follower, Receiver, end, free_port, simulator, until
 
 # What it said to the events that it refuses.
-RUDE = "\u001b[31mno\u202e such\r\nservice\u2028 \"voice\" " + "番号" * 200
+RUDE = '\u001b[31mno\u202e such\r\nservice\u2028 "voice" ' + "番号" * 200
 TOLD_WITHIN = 90
 
 
@@ -41,7 +41,12 @@ class Waiting:
     def __init__(self, daemon, *arguments):
         self.arguments = arguments
         self.process = subprocess.Popen(
-            [daemon.program, *arguments], env=daemon.environment, cwd=daemon.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [daemon.program, *arguments],
+            env=daemon.environment,
+            cwd=daemon.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def ended(self, patience=TOLD_WITHIN):
@@ -58,11 +63,19 @@ def waits(check, daemon, early):
     expected = {"claimed": 0, "failed": 1, "terminal": 0, "watched": 0, "watched, one failed": 1, "watched, as JSON": 1}
     for name, waiting in early.items():
         code, out, err = waiting.ended()
-        check.that(f"{waiting.arguments[0]} ({name}): {expected[name]}", code == expected[name] and out and not err, (code, out, err))
+        check.that(
+            f"{waiting.arguments[0]} ({name}): {expected[name]}", code == expected[name] and out and not err, (code, out, err)
+        )
         if "--json" in waiting.arguments:
             records = [json.loads(line) for line in out.rstrip("\n").split("\n")]
-            check.none(f"{waiting.arguments[0]} ({name}) tells records", (bad for record in records for bad in invalid("event", record)))
-            check.that(f"{waiting.arguments[0]} ({name}) tells the changes", {"order.completed", "window.opened"} <= {r["event"] for r in records}, out)
+            check.none(
+                f"{waiting.arguments[0]} ({name}) tells records", (bad for record in records for bad in invalid("event", record))
+            )
+            check.that(
+                f"{waiting.arguments[0]} ({name}) tells the changes",
+                {"order.completed", "window.opened"} <= {r["event"] for r in records},
+                out,
+            )
         else:
             check.none(f"{waiting.arguments[0]} ({name}) steers nothing", misprinted(out, bounded=False))
     run = daemon.run
@@ -75,15 +88,29 @@ def waits(check, daemon, early):
     told = run("wait", world.STUCK, "--timeout", "1s")
     check.that("wait --timeout for what never ends: 124", told.code == 124 and not told.out and told.err, told)
     check.equal("wait for what nobody knows: 1", run("wait", "nobody").code, 1)
-    check.equal("watch --exit-status of what went well: 0", run("watch", "--exit-status", world.RESCUED, world.SUCCESSFUL).code, 0)
+    check.equal(
+        "watch --exit-status of what went well: 0", run("watch", "--exit-status", world.RESCUED, world.SUCCESSFUL).code, 0
+    )
     check.equal("watch --exit-status of what did not: 1", run("watch", "--exit-status", world.RESCUED, world.PARTIAL).code, 1)
     check.equal("watch --exit-status without ids: 64", run("watch", "--exit-status").code, 64)
     for name in ("nobody", "0c1f3b6e"):
         check.equal(f"show {name}: 1", run("show", name).code, 1)
-    for arguments in (["orders", "--limit", "0"], ["orders", "--limit", "501"], ["events", "-n", "1001"], ["events", "--since", "soon"], ["deliveries", "--limit", "1"]):
+    for arguments in (
+        ["orders", "--limit", "0"],
+        ["orders", "--limit", "501"],
+        ["events", "-n", "1001"],
+        ["events", "--since", "soon"],
+        ["deliveries", "--limit", "1"],
+    ):
         check.equal(f"{' '.join(arguments)}: 64", run(*arguments).code, 64)
     for arguments in (["watch"], ["events", "--follow"]):
-        process = subprocess.Popen([daemon.program, *arguments], env=daemon.environment, cwd=daemon.folder, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [daemon.program, *arguments],
+            env=daemon.environment,
+            cwd=daemon.folder,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+        )
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         try:
@@ -96,14 +123,19 @@ def waits(check, daemon, early):
 
 def acknowledge(check, daemon):
     """As soon as the window is open; what came of it is looked at in `acknowledged`."""
-    until(lambda: world.told(daemon, "window.opened", world.KNOWN) and world.told(daemon, "window.opened", world.WARNED), TOLD_WITHIN)
+    until(
+        lambda: world.told(daemon, "window.opened", world.KNOWN) and world.told(daemon, "window.opened", world.WARNED),
+        TOLD_WITHIN,
+    )
     first = daemon.run("ack", world.KNOWN)
     second = daemon.run("ack", "+442079460104", "--json")
     check.that("ack: 0", first.code == 0 and first.out, first)
     check.none("text of ack fits 80 columns and steers nothing", misprinted(first.out))
     check.that("a second ack is harmless", second.code == 0 and not invalid("acknowledged", second.json()), second)
     order = daemon.get(f"/api/v1/orders/{world.KNOWN}").json()
-    check.that("the window is acknowledged", order["order"]["windows"] and order["order"]["windows"][0]["acknowledged"], order["order"])
+    check.that(
+        "the window is acknowledged", order["order"]["windows"] and order["order"]["windows"][0]["acknowledged"], order["order"]
+    )
     check.equal("ack of what nobody knows: 1", daemon.run("ack", "nobody").code, 1)
     check.equal("ack of what has no window: 1", daemon.run("ack", world.STUCK).code, 1)
     refused = daemon.ask(f"/api/v1/orders/{world.STUCK}/ack", method="POST")
@@ -115,8 +147,15 @@ def acknowledge(check, daemon):
 
 def acknowledged(check, daemon):
     """No warning after it, but the end; what was not acknowledged is warned of."""
-    closed = until(lambda: world.told(daemon, "window.closed", world.KNOWN) and world.told(daemon, "window.closed", world.WARNED), TOLD_WITHIN)
-    check.that("the end of an acknowledged window is told", closed, [world.told(daemon, "window.closed", who) for who in (world.KNOWN, world.WARNED)])
+    closed = until(
+        lambda: world.told(daemon, "window.closed", world.KNOWN) and world.told(daemon, "window.closed", world.WARNED),
+        TOLD_WITHIN,
+    )
+    check.that(
+        "the end of an acknowledged window is told",
+        closed,
+        [world.told(daemon, "window.closed", who) for who in (world.KNOWN, world.WARNED)],
+    )
     once = world.told(daemon, "window.acknowledged", world.KNOWN)
     check.that("window.acknowledged, once", len(once) == 1, once)
     of_many = world.told(daemon, "window.acknowledged", world.MANY)
@@ -140,9 +179,17 @@ def reloads(check, daemon):
     check.equal("it changes what the plan said", reload.json()["lists"], plan.json()["lists"])
     (lists / "bad.toml").write_text(world.BAD_LIST)
     bad = daemon.ask("/api/v1/reload", method="POST")
-    check.that("a reload with a list at fault is valid", bad.status == 200 and not invalid("reload", bad.json()) and bad.json()["bad_lists"], bad)
+    check.that(
+        "a reload with a list at fault is valid",
+        bad.status == 200 and not invalid("reload", bad.json()) and bad.json()["bad_lists"],
+        bad,
+    )
     status = daemon.get("/api/v1/status")
-    check.that("the status says what is rejected", not invalid("statusAnswer", status.json()) and status.json()["config"]["rejected"], status)
+    check.that(
+        "the status says what is rejected",
+        not invalid("statusAnswer", status.json()) and status.json()["config"]["rejected"],
+        status,
+    )
     check.none("text of a status with it", misprinted(daemon.run("status").out))
     (lists / "bad.toml").unlink()
     check.equal("reload of what is mended: 0", daemon.run("reload").code, 0)
@@ -153,7 +200,12 @@ def reloads(check, daemon):
 def requeued(check, daemon):
     told = daemon.run("requeue", "picky", "--json")
     check.that("requeue is valid", told.code == 0 and not invalid("requeued", told.json()) and told.json()["requeued"] > 0, told)
-    for status, path in ((404, "nobody/requeue"), (400, "file/requeue"), (400, "picky/requeue?seq=1&from=2026-01-01T00:00:00Z"), (404, "picky/requeue?seq=99999999")):
+    for status, path in (
+        (404, "nobody/requeue"),
+        (400, "file/requeue"),
+        (400, "picky/requeue?seq=1&from=2026-01-01T00:00:00Z"),
+        (404, "picky/requeue?seq=99999999"),
+    ):
         answer = daemon.ask(f"/api/v1/sinks/{path}", method="POST")
         check.that(f"POST {path}: {status}", answer.status == status and not invalid("error", answer.json()), answer)
     for status, path in ((409, "connect/sandbox"), (404, "connect/nobody"), (404, "lex/sandbox")):
@@ -180,7 +232,7 @@ def before_the_first_start(check, daemon):
     check.equal("plan without a store: 2", daemon.run("plan", "--json").code, 2)
 
 
-def told(check, daemon, stack):
+def while_up(check, daemon, stack):
     """With the daemon up, from its first start on."""
     closing = lambda follower: stack.enter_context(contextlib.closing(follower))
     began = time.monotonic()
@@ -196,13 +248,15 @@ def told(check, daemon, stack):
         "watched, one failed": Waiting(daemon, "watch", "--exit-status", world.SUCCESSFUL, world.WARNED),
         "watched, as JSON": Waiting(daemon, "watch", "--json", "--exit-status", world.SUCCESSFUL, world.FAILED),
     }
-    check.equal("following begins", [follower.began() for follower in (live, at_the_socket, silent)], [(200, "text/event-stream")] * 3)
+    check.equal(
+        "following begins", [follower.began() for follower in (live, at_the_socket, silent)], [(200, "text/event-stream")] * 3
+    )
     slow = threading.Thread(target=doors.slow, args=(check, daemon))
     slow.start()
     acknowledge(check, daemon)
     slow.join()
-    missing = until(lambda: not world.happened(daemon), TOLD_WITHIN)
-    check.that("all of the story happened", missing, world.happened(daemon))
+    until(lambda: not world.missing(daemon), TOLD_WITHIN)
+    check.none("all of the story happened", world.missing(daemon))
     waits(check, daemon, early)
     following.comment(check, silent, began)
     following.from_the_beginning(check, daemon, live, "over TCP")
@@ -211,8 +265,13 @@ def told(check, daemon, stack):
     doors.methods(check, daemon)
     doors.hosts(check, daemon)
     following.crowd(check, daemon, already=3)
-    until(lambda: world.told(daemon, "sink.failing", sink="down") and world.told(daemon, "delivery.dead", sink="picky"), TOLD_WITHIN)
-    check.that("a webhook fails, another refuses for good", world.told(daemon, "delivery.dead", sink="picky") and world.told(daemon, "sink.failing", sink="down"))
+    until(
+        lambda: world.told(daemon, "sink.failing", sink="down") and world.told(daemon, "delivery.dead", sink="picky"), TOLD_WITHIN
+    )
+    check.that(
+        "a webhook fails, another refuses for good",
+        world.told(daemon, "delivery.dead", sink="picky") and world.told(daemon, "sink.failing", sink="down"),
+    )
     following.at_the_socket(check, daemon, at_the_socket, began)
     acknowledged(check, daemon)
     answers.schema(check, daemon)
@@ -273,7 +332,7 @@ def main():
         apart.start()
         try:
             daemon.start()
-            up = told(check, daemon, stack)
+            up = while_up(check, daemon, stack)
             interrupted(check, daemon)
             up |= answers.commands(check, daemon, running=True)
             daemon.stop()

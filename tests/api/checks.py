@@ -11,8 +11,8 @@ from peers import ROOT
 
 SCHEMA = json.loads((ROOT / "docs/api.schema.json").read_text())
 COLUMNS = 80
-# What a terminal acts on or does not show, as the log has it: control characters, separators of lines, marks of direction, what has
-# no width and is no part of a letter.
+# What a terminal acts on or does not show, as the log has it: control characters, separators of lines, marks of direction, what
+# has no width and is no part of a letter.
 STEERS = re.compile("[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
 
 
@@ -54,7 +54,9 @@ def invalid(definition, value):
     """What is wrong with a value by a definition of the schema; nothing if it is right."""
     if definition not in VALIDATORS:
         VALIDATORS[definition] = validator(definition)
-    return [f"{'/'.join(map(str, error.absolute_path))}: {error.message[:160]}" for error in VALIDATORS[definition].iter_errors(value)]
+    return [
+        f"{'/'.join(map(str, error.absolute_path))}: {error.message[:160]}" for error in VALIDATORS[definition].iter_errors(value)
+    ]
 
 
 def columns(text):

@@ -20,6 +20,28 @@ QUESTION = 10
 SLACK = 8
 
 
+BAD = {
+    400: """
+        /api/v1/orders?limit=0 /api/v1/orders?limit=501 /api/v1/orders?limit=abc /api/v1/orders?limit=-1
+        /api/v1/orders?limit=4294967296 /api/v1/orders?limit= /api/v1/orders?limit=1&limit=2
+        /api/v1/orders?after=garbage /api/v1/orders?after=1.2.3 /api/v1/orders?urgency=Window
+        /api/v1/orders?scope=lex /api/v1/orders?label=team /api/v1/orders/%ff%fe
+        /api/v1/events?limit=0 /api/v1/events?limit=1001 /api/v1/events?limit=abc /api/v1/events?after=-1
+        /api/v1/events?after=garbage /api/v1/events?after=1&since=2026-01-01T00:00:00Z /api/v1/events?level=loud
+        /api/v1/events?since=yesterday /api/v1/events?last=-1 /api/v1/events?after=99999999999999999999
+        /api/v1/sinks/file/deliveries?state=lost /api/v1/sinks/file/deliveries?limit=0
+        /api/v1/sinks/file/deliveries?limit=1001 /api/v1/sinks/%ff/deliveries
+    """,
+    404: """
+        /api/v1/sinks/nobody/deliveries /api/v1/orders/nobody /api/v1/orders/ /api/v2/status /api/v1/statu
+        /api/v1/status/ /../../etc/passwd /api/v1/orders/..%2f..%2fetc%2fpasswd /%2e%2e/etc/passwd //etc/passwd
+        /api/v1/orders/%00 /api/v1/orders/%0d%0aX-Injected:%201 /page.js/../../Cargo.toml /page.js%00.html
+        /api/v1/orders/%zz /api/v1/orders/%
+    """,
+    409: "/api/v1/orders/0c1f3b6e",
+}
+
+
 def get(target, *headers, method="GET", version="1.1"):
     lines = [f"{method} {target} HTTP/{version}", *headers, "", ""]
     return "\r\n".join(lines).encode()
@@ -28,21 +50,8 @@ def get(target, *headers, method="GET", version="1.1"):
 def bad_requests(check, daemon):
     """What is no question is a 4xx with a reason, at both doors."""
     long = "a" * 20_000
-    cases = [
-        (400, "/api/v1/orders?limit=0"), (400, "/api/v1/orders?limit=501"), (400, "/api/v1/orders?limit=abc"), (400, "/api/v1/orders?limit=-1"),
-        (400, "/api/v1/orders?limit=4294967296"), (400, "/api/v1/orders?limit="), (400, "/api/v1/orders?limit=1&limit=2"),
-        (400, "/api/v1/orders?after=garbage"), (400, "/api/v1/orders?after=1.2.3"), (400, "/api/v1/orders?urgency=Window"),
-        (400, "/api/v1/orders?scope=lex"), (400, "/api/v1/orders?label=team"),
-        (400, "/api/v1/events?limit=0"), (400, "/api/v1/events?limit=1001"), (400, "/api/v1/events?limit=abc"), (400, "/api/v1/events?after=-1"),
-        (400, "/api/v1/events?after=garbage"), (400, "/api/v1/events?after=1&since=2026-01-01T00:00:00Z"), (400, "/api/v1/events?level=loud"),
-        (400, "/api/v1/events?since=yesterday"), (400, "/api/v1/events?last=-1"), (400, "/api/v1/events?after=99999999999999999999"),
-        (400, "/api/v1/sinks/file/deliveries?state=lost"), (400, "/api/v1/sinks/file/deliveries?limit=0"), (400, "/api/v1/sinks/file/deliveries?limit=1001"),
-        (404, "/api/v1/sinks/nobody/deliveries"), (404, "/api/v1/orders/nobody"), (404, "/api/v1/orders/"), (404, "/api/v2/status"), (404, "/api/v1/statu"),
-        (404, "/api/v1/status/"), (404, "/../../etc/passwd"), (404, "/api/v1/orders/..%2f..%2fetc%2fpasswd"), (404, "/%2e%2e/etc/passwd"), (404, "//etc/passwd"),
-        (404, "/api/v1/orders/%00"), (404, "/api/v1/orders/%0d%0aX-Injected:%201"), (404, "/page.js/../../Cargo.toml"), (404, "/page.js%00.html"),
-        (400, "/api/v1/orders/%ff%fe"), (400, "/api/v1/sinks/%ff/deliveries"), (404, "/api/v1/orders/%zz"), (404, "/api/v1/orders/%"),
-        (404, f"/{long}"), (404, f"/api/v1/orders/{long}"), (409, "/api/v1/orders/0c1f3b6e"),
-    ]  # fmt: skip
+    cases = [(status, path) for status, paths in BAD.items() for path in paths.split()]
+    cases += [(404, f"/{long}"), (404, f"/api/v1/orders/{long}")]
     by_tcp = lambda path: daemon.raw(get(path, "Host: localhost"))
     by_socket = lambda path: exchange(UnixConnection(daemon.socket, 30), path)
     for door, ask in (("TCP", by_tcp), ("the socket", by_socket)):
@@ -54,8 +63,19 @@ def bad_requests(check, daemon):
             elif not_said(answer):
                 wrong.append((path[:60], answer.header("content-type"), answer.body[:80]))
         check.none(f"{len(cases)} bad requests over {door} are refused, and why", wrong)
-    answers = [(path, by_tcp(path)) for path in ("/api/v1/orders?list=%ff%fe", f"/api/v1/orders?list={long}", "/api/v1/events?event=%E2%80%AE*", "/api/v1/orders?list=%00")]
-    check.none("what nothing is called like is an empty page", (a for p, a in answers if a.status != 200 or json.loads(a.body).get("orders", json.loads(a.body).get("events"))))
+    answers = [
+        (path, by_tcp(path))
+        for path in (
+            "/api/v1/orders?list=%ff%fe",
+            f"/api/v1/orders?list={long}",
+            "/api/v1/events?event=%E2%80%AE*",
+            "/api/v1/orders?list=%00",
+        )
+    ]
+    check.none(
+        "what nothing is called like is an empty page",
+        (a for p, a in answers if a.status != 200 or json.loads(a.body).get("orders", json.loads(a.body).get("events"))),
+    )
     injected = by_tcp("/api/v1/orders/%0d%0aX-Injected:%201")
     check.that("nothing of a path gets into the headers", "x-injected" not in injected.headers, injected.headers)
 
@@ -70,9 +90,22 @@ def not_said(answer):
 def methods(check, daemon):
     """The HTTP endpoint takes nothing but GET, and HEAD of it."""
     wrong = []
-    there = ["/api/v1/status", "/api/v1/orders", f"/api/v1/orders/{world.FAILED}", "/api/v1/events", "/api/v1/scopes", "/api/v1/sinks"]
+    there = [
+        "/api/v1/status",
+        "/api/v1/orders",
+        f"/api/v1/orders/{world.FAILED}",
+        "/api/v1/events",
+        "/api/v1/scopes",
+        "/api/v1/sinks",
+    ]
     there += ["/api/v1/sinks/file/deliveries", "/metrics", "/healthz", "/readyz", "/", "/page.js"]
-    acting = [f"/api/v1/orders/{world.FAILED}/ack", "/api/v1/scopes/connect/sandbox/accept", "/api/v1/reload", "/api/v1/plan", "/api/v1/sinks/picky/requeue"]
+    acting = [
+        f"/api/v1/orders/{world.FAILED}/ack",
+        "/api/v1/scopes/connect/sandbox/accept",
+        "/api/v1/reload",
+        "/api/v1/plan",
+        "/api/v1/sinks/picky/requeue",
+    ]
     before = daemon.lines()[-1]["seq"]
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"):
         for path, status in [(path, 405) for path in there] + [(path, 404) for path in acting]:
@@ -96,28 +129,63 @@ def methods(check, daemon):
 
 def hosts(check, daemon):
     """Only to known names. What is no name, or two of them, is refused."""
-    known = ["localhost", f"localhost:{daemon.port}", "127.0.0.1", f"127.0.0.1:{daemon.port}", "[::1]", f"[::1]:{daemon.port}", "LOCALHOST", "192.0.2.7"]
+    known = [
+        "localhost",
+        f"localhost:{daemon.port}",
+        "127.0.0.1",
+        f"127.0.0.1:{daemon.port}",
+        "[::1]",
+        f"[::1]:{daemon.port}",
+        "LOCALHOST",
+        "192.0.2.7",
+    ]
     known += ["claims.example.com", "Claims.Example.com:443"]
-    check.none("known hosts are answered to", ((h, a) for h in known if (a := daemon.raw(get("/healthz", f"Host: {h}"))).status != 200))
-    evil = ["evil.example", "evil.example:9185", "localhost.evil.example", "127.0.0.1.evil.example", "claims.example.com.evil.example", "evil.example#localhost"]
-    evil += ["", "a b", "localhost,evil.example", "localhost/", "evil.example/localhost", "evil.example\\@localhost", "[evil.example]", "0x7f.1"]
+    check.none(
+        "known hosts are answered to", ((h, a) for h in known if (a := daemon.raw(get("/healthz", f"Host: {h}"))).status != 200)
+    )
+    evil = [
+        "evil.example",
+        "evil.example:9185",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "claims.example.com.evil.example",
+        "evil.example#localhost",
+    ]
+    evil += [
+        "",
+        "a b",
+        "localhost,evil.example",
+        "localhost/",
+        "evil.example/localhost",
+        "evil.example\\@localhost",
+        "[evil.example]",
+        "0x7f.1",
+    ]
     refused = lambda *headers: daemon.raw(get("/healthz", *headers))
     check.none("others are not", ((h, a) for h in evil if (a := refused(f"Host: {h}")).status not in (400, 403)))
     check.that("without a host: refused", refused().status in (400, 403), refused())
     twice = [("localhost", "evil.example"), ("evil.example", "localhost"), ("localhost", "localhost")]
-    check.none("with two hosts: refused", ((pair, a) for pair in twice if (a := refused(*(f"Host: {h}" for h in pair))).status not in (400, 403)))
+    check.none(
+        "with two hosts: refused",
+        ((pair, a) for pair in twice if (a := refused(*(f"Host: {h}" for h in pair))).status not in (400, 403)),
+    )
     absolute = daemon.raw(get("http://evil.example/healthz", "Host: localhost"))
     check.that("an address of another host in the request: refused", absolute.status in (400, 403), absolute)
     every = ["/", "/page.js", "/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/events?follow", "/nothing"]
-    check.none("nothing at all is answered to another host", ((p, a) for p in every if (a := daemon.raw(get(p, "Host: evil.example"))).status not in (400, 403)))
+    check.none(
+        "nothing at all is answered to another host",
+        ((p, a) for p in every if (a := daemon.raw(get(p, "Host: evil.example"))).status not in (400, 403)),
+    )
 
 
 def guards(check, answers):
-    """What every answer carries, and what none does. The last resort of the HTTP library (a line that is no request) has no content."""
+    """What every answer carries, and what none does. What the HTTP library itself says to what is no request has no content."""
     unguarded, open_to_others = [], []
     whole = [answer for answer in answers if answer.status and (answer.body or answer.header("content-type"))]
     for answer in whole:
-        if any(answer.header(name) != value for name, value in GUARDS.items()) or not (answer.header("content-security-policy") or "").startswith(POLICY):
+        if any(answer.header(name) != value for name, value in GUARDS.items()) or not (
+            answer.header("content-security-policy") or ""
+        ).startswith(POLICY):
             unguarded.append((answer.status, answer.body[:60], sorted(answer.headers)))
         if any(name.startswith("access-control-") for name in answer.headers):
             open_to_others.append(answer)
@@ -176,7 +244,11 @@ def slow(check, daemon):
             door = "TCP" if over_tcp else "the socket"
             for name, what in (("half", "half a request"), ("drip", "a letter at a time")):
                 took = ends.get(name)
-                check.that(f"{what} over {door}: closed after {QUESTION} s or so ({took and round(took, 1)})", took and QUESTION - 2 <= took <= QUESTION + SLACK, took)
+                check.that(
+                    f"{what} over {door}: closed after {QUESTION} s or so ({took and round(took, 1)})",
+                    took and QUESTION - 2 <= took <= QUESTION + SLACK,
+                    took,
+                )
             check.that(f"others are served meanwhile over {door} (slowest: {slowest:.2f} s)", slowest < 3, slowest)
 
 
@@ -192,4 +264,8 @@ def idle(check, daemon, count=80):
         began = time.monotonic()
         answer = daemon.get("/healthz", patience=QUESTION + SLACK + 5)
         took = time.monotonic() - began
-        check.that(f"/healthz behind {count} idle connections ({took:.1f} s)", answer.status == 200 and took <= QUESTION + SLACK, (answer, took))
+        check.that(
+            f"/healthz behind {count} idle connections ({took:.1f} s)",
+            answer.status == 200 and took <= QUESTION + SLACK,
+            (answer, took),
+        )

@@ -31,8 +31,14 @@ def from_the_beginning(check, daemon, follower, name):
     check.equal(f"{name}: without gap or repetition", ids(follower), list(range(1, len(ids(follower)) + 1)))
     by_file = {line["seq"]: line for line in daemon.lines()}
     events = follower.events()
-    check.none(f"{name}: id, name and data are the record's", (seq for seq, event, record, _ in events if (seq, event) != (record["seq"], record["event"])))
-    check.none(f"{name}: the records are those of the event file", (seq for seq, _, record, _ in events if by_file.get(seq, record) != record))
+    check.none(
+        f"{name}: id, name and data are the record's",
+        (seq for seq, event, record, _ in events if (seq, event) != (record["seq"], record["event"])),
+    )
+    check.none(
+        f"{name}: the records are those of the event file",
+        (seq for seq, _, record, _ in events if by_file.get(seq, record) != record),
+    )
     check.none(f"{name}: all are valid", (bad for _, _, record, _ in events for bad in invalid("event", record)))
 
 
@@ -58,7 +64,11 @@ def beginnings(check, daemon):
         ("&after=10", 20, lambda all_of_them: all_of_them[20:]),
         ("&after=0&event=window.*", None, lambda all_of_them: [r for r in all_of_them if r["event"].startswith("window.")]),
         ("&after=0&level=error", None, lambda all_of_them: [r for r in all_of_them if r["level"] == "error"]),
-        (f"&after=0&order={world.FAILED}", None, lambda all_of_them: [r for r in all_of_them if r.get("order_id") == world.FAILED]),
+        (
+            f"&after=0&order={world.FAILED}",
+            None,
+            lambda all_of_them: [r for r in all_of_them if r.get("order_id") == world.FAILED],
+        ),
         ("&last=5", None, None),
         ("&since=2020-01-01T00:00:00Z", None, lambda all_of_them: all_of_them),
         ("&after=0&list=second", "rubbish", lambda all_of_them: [r for r in all_of_them if r.get("list") == "second"]),
@@ -73,7 +83,11 @@ def beginnings(check, daemon):
         if what is None:
             follower.until(lambda came: came[0] is not None)
             first = ids(follower)[:1]
-            check.that(f"{name}: with the last five", first and all_of_them[-1]["seq"] - 5 <= first[0] <= all_of_them[-1]["seq"] - 3, (first, all_of_them[-1]["seq"]))
+            check.that(
+                f"{name}: with the last five",
+                first and all_of_them[-1]["seq"] - 5 <= first[0] <= all_of_them[-1]["seq"] - 3,
+                (first, all_of_them[-1]["seq"]),
+            )
         else:
             wanted = paging.seqs(what(all_of_them))
             follower.until(lambda came, end=wanted[-1]: came[0] is not None and came[0] >= end)
@@ -94,7 +108,9 @@ def crowd(check, daemon, already):
         statuses = [follower.began()[0] for follower in crowd]
         check.equal(f"{FOLLOWERS} may follow", statuses, [200] * len(crowd))
         one_more = daemon.get("/api/v1/events?follow")
-        check.that(f"the one after {FOLLOWERS} gets 503", one_more.status == 503 and not invalid("error", one_more.json()), one_more)
+        check.that(
+            f"the one after {FOLLOWERS} gets 503", one_more.status == 503 and not invalid("error", one_more.json()), one_more
+        )
         head = daemon.get("/healthz")
         check.equal("others are answered meanwhile", head.status, 200)
         told = daemon.run("status", "--json")
@@ -115,7 +131,11 @@ def commands_beside_followers(check, daemon):
         began = sum(follower.began()[0] == 200 for follower in crowd)
         told = daemon.run("status", "--json")
         running = told.code == 0 and told.json()["daemon"]["running"]
-        check.that(f"`status` beside {began} followers at the control socket does not say that no daemon runs", running or told.code == 69, told)
+        check.that(
+            f"`status` beside {began} followers at the control socket does not say that no daemon runs",
+            running or told.code == 69,
+            told,
+        )
         check.that("and it is answered", running, told)
 
 
@@ -156,7 +176,9 @@ def at_the_socket(check, daemon, follower, began):
     """A follower at the socket, from before: its connection ends after a minute, and it comes back."""
     follower.until(lambda came: False, patience=AT_THE_SOCKET + 20)
     lasted = time.monotonic() - began
-    check.that("at the socket a connection lasts a minute", not follower.thread.is_alive() and AT_THE_SOCKET - 5 <= lasted, lasted)
+    check.that(
+        "at the socket a connection lasts a minute", not follower.thread.is_alive() and AT_THE_SOCKET - 5 <= lasted, lasted
+    )
     again = Follower(daemon, last=ids(follower)[-1], over_tcp=False)
     newest = daemon.lines()[-1]["seq"]
     again.until(lambda came: came[0] is not None and came[0] >= newest)

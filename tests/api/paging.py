@@ -62,7 +62,10 @@ def filtered(check, daemon):
         "label=team=voice|list=orders": lambda order: False,
         "scope=connect|status=claimed|urgency=done": lambda order: (order["provider"], order["status"]) == ("connect", "CLAIMED"),
     }
-    wanted |= {f"urgency={kind}": lambda order, kind=kind: order["urgency"] == kind for kind in ("window", "attention", "failed", "pending", "done")}
+    wanted |= {
+        f"urgency={kind}": lambda order, kind=kind: order["urgency"] == kind
+        for kind in ("window", "attention", "failed", "pending", "done")
+    }
     told = set()
     for query, is_wanted in wanted.items():
         path = "&".join(f"{key}={encoded(value)}" for key, value in (pair.split("=", 1) for pair in query.split("|")))
@@ -74,7 +77,11 @@ def filtered(check, daemon):
         by_hand = who(filter(is_wanted, before))
         check.equal(f"{query[:40]!r}: as filtered by hand ({len(by_hand)})", who(found), by_hand)
         told |= {(query.split("=")[0], bool(by_hand))}
-    check.that("the filters had something to choose", {(key, True) for key in ("list", "status", "scope", "label", "urgency")} <= told, told)
+    check.that(
+        "the filters had something to choose",
+        {(key, True) for key in ("list", "status", "scope", "label", "urgency")} <= told,
+        told,
+    )
 
 
 def sorting(check, all_of_them):
@@ -91,7 +98,11 @@ def sorting(check, all_of_them):
     for kind in ranks:
         places = [place(order) for order in all_of_them if order["urgency"] == kind]
         latest_first = kind in ("failed", "done")
-        check.that(f"of {kind} {'the latest' if latest_first else 'the first'} comes first ({len(places)})", places == sorted(places, reverse=latest_first), places)
+        check.that(
+            f"of {kind} {'the latest' if latest_first else 'the first'} comes first ({len(places)})",
+            places == sorted(places, reverse=latest_first),
+            places,
+        )
 
 
 def events(ask, query):
@@ -118,7 +129,10 @@ def of_events(check, daemon):
         check.that(f"pages of {limit}: and what is new follows", found == list(range(1, len(found) + 1)), found[-5:])
     all_of_them = events(daemon.get, "after=0&limit=1000")
     by_file = {line["seq"]: line for line in daemon.lines()}
-    check.none("the records are those of the event file", (r["seq"] for r in all_of_them if r["seq"] in by_file and by_file[r["seq"]] != r))
+    check.none(
+        "the records are those of the event file",
+        (r["seq"] for r in all_of_them if r["seq"] in by_file and by_file[r["seq"]] != r),
+    )
     newest = all_of_them[-1]["seq"]
     up_to = lambda records: [seq for seq in seqs(records) if seq <= newest]
     unused = []
@@ -133,7 +147,9 @@ def of_events(check, daemon):
     check.none("the choices had something to choose", unused)
     since(check, daemon, all_of_them)
     page = daemon.get("/api/v1/events?last=5&limit=3").json()
-    check.that("last and limit: the fewer", len(page["events"]) == 3 and not page["more"] and page["next"] >= newest, page["next"])
+    check.that(
+        "last and limit: the fewer", len(page["events"]) == 3 and not page["more"] and page["next"] >= newest, page["next"]
+    )
     check.equal("without a beginning the last of them", len(daemon.get("/api/v1/events?limit=4").json()["events"]), 4)
     check.equal("after the last there is nothing", daemon.get(f"/api/v1/events?after={2**64 - 1}").json()["events"], [])
 
@@ -141,13 +157,18 @@ def of_events(check, daemon):
 def choices():
     least = lambda level: lambda record: LEVELS.index(record["level"]) >= LEVELS.index(level)
     of = lambda text: lambda r: r.get("order_id", "").startswith(text) or r.get("number") == text
-    wanted = {f"event={pattern}": lambda r, pattern=pattern: fnmatch.fnmatchcase(r["event"], pattern) for pattern in ("window.*", "*.failed", "order.tracked", "*", "*d*.*t*", "nobody*")}
+    wanted = {
+        f"event={pattern}": lambda r, pattern=pattern: fnmatch.fnmatchcase(r["event"], pattern)
+        for pattern in ("window.*", "*.failed", "order.tracked", "*", "*d*.*t*", "nobody*")
+    }
     wanted |= {f"level={level}": least(level) for level in LEVELS}
     wanted |= {f"list={name}": lambda r, name=name: r.get("list") == name for name in ("short", "second", "nobody")}
     for name in (world.FAILED, "7e2d", "+442079460104", "+12065550161", "+442079460107", "nobody"):
         wanted[f"order={encoded(name)}"] = of(name)
     wanted[f"order={encoded(world.ARN + world.RESCUED)}"] = of(world.RESCUED)
-    wanted["event=window.*&level=warn&list=short"] = lambda r: r["event"].startswith("window.") and least("warn")(r) and r.get("list") == "short"
+    wanted["event=window.*&level=warn&list=short"] = lambda r: (
+        r["event"].startswith("window.") and least("warn")(r) and r.get("list") == "short"
+    )
     return wanted
 
 
@@ -167,4 +188,6 @@ def since(check, daemon, all_of_them):
             wrong.append((moment, seqs(first), expected))
     check.none(f"since agrees with the times ({len(moments)})", wrong)
     later = daemon.get(f"/api/v1/events?since={encoded('2099-01-01T00:00:00Z')}").json()
-    check.that("since what is to come: nothing", later["events"] == [] and not later["more"] and not invalid("eventsPage", later), later)
+    check.that(
+        "since what is to come: nothing", later["events"] == [] and not later["more"] and not invalid("eventsPage", later), later
+    )

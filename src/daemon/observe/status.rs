@@ -14,7 +14,7 @@ use crate::core::standing::Urgency;
 use crate::core::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::outbox::SinkStatus;
-use crate::store::shown::{Count, Shown, Wanted};
+use crate::store::shown::{Shown, Wanted};
 
 /// Orders whose open windows are shown, those that end first.
 const WINDOWS_MOST: u32 = 20;
@@ -109,20 +109,20 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// From the store's counts.
-    pub fn of(counts: &[Count]) -> Self {
+    /// From how many orders the store says to want how much, with their open windows.
+    pub fn of(urgencies: &[(Option<Urgency>, u64, u64)]) -> Self {
         let mut tally = Self::default();
-        for count in counts {
-            tally.tracked += count.orders;
-            tally.windows += count.windows;
-            let kind = match count.urgency {
+        for (urgency, orders, windows) in urgencies {
+            tally.tracked += orders;
+            tally.windows += windows;
+            let kind = match urgency {
                 Some(Urgency::Window) => &mut tally.window,
                 Some(Urgency::Attention) => &mut tally.attention,
                 Some(Urgency::Failed) => &mut tally.failed,
                 Some(Urgency::Pending) | None => &mut tally.pending,
                 Some(Urgency::Done) => &mut tally.done,
             };
-            *kind += count.orders;
+            *kind += orders;
         }
         tally
     }
@@ -143,7 +143,7 @@ pub struct Itself {
 
 /// How everything is.
 pub async fn status<S: Shown>(store: &S, itself: Itself, beside: &Beside<'_>) -> Result<Status, StoreError> {
-    let orders = Tally::of(&store.counts().await?);
+    let orders = Tally::of(&store.urgencies().await?);
     let wanted = Wanted { urgency: Some(Urgency::Window), ..Wanted::default() };
     let placed = store.placed(&wanted, None, WINDOWS_MOST).await?;
     let streams: Vec<_> = placed.iter().map(|placed| placed.stream).collect();

@@ -75,7 +75,7 @@ async fn interruptible(conn: &mut SqliteConnection) -> Result<Wanted, StoreError
 
 /// Reads a copy through: whole, ours, of a schema that is known. Gives the `seq` of its last event.
 async fn verify(path: &Path) -> Result<u64, StoreError> {
-    open::inspect(path).await?;
+    open::inspect(path, open::Check::Whole).await?;
     let mut copy = open::reader_options(path)
         .immutable(true)
         .connect()

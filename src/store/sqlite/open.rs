@@ -116,7 +116,7 @@ pub(super) async fn prepare(path: &Path) -> Result<SqliteConnection, StoreError>
     if is_new(path)? {
         create(path).map_err(|error| unusable(path, &error))?;
     } else {
-        inspect(path).await?;
+        inspect(path, Check::Whole).await?;
     }
     let mut writer = writer_options(path).connect().await.map_err(|e| error::at_open(path, e))?;
     let mode: String = scalar(&mut writer, "PRAGMA journal_mode", path).await?;
@@ -149,8 +149,17 @@ fn is_new(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
+/// How closely a file is looked at before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// All of it, if it is not too large: it is to be written.
+    Whole,
+    /// Whose it is, and its tables: somebody only reads, and waits.
+    Head,
+}
+
 /// Looks at a file without changing it, and refuses what claimwatch did not make or does not know.
-pub(super) async fn inspect(path: &Path) -> Result<(), StoreError> {
+pub(super) async fn inspect(path: &Path, check: Check) -> Result<(), StoreError> {
     let log = log_size(path);
     let mut magic = Vec::new();
     File::open(path)
@@ -167,7 +176,7 @@ pub(super) async fn inspect(path: &Path) -> Result<(), StoreError> {
     // log counts, and a read-only connection leaves file and log as they are.
     let options = reader_options(path).immutable(log == 0);
     let mut reader = options.connect().await.map_err(|e| error::at_open(path, e))?;
-    let verdict = judge(&mut reader, path).await;
+    let verdict = judge(&mut reader, path, check).await;
     reader.close().await.map_err(|e| error::at_open(path, e))?;
     verdict
 }
@@ -179,7 +188,7 @@ pub(super) fn log_size(path: &Path) -> u64 {
     fs::metadata(PathBuf::from(name)).map_or(0, |found| found.len())
 }
 
-async fn judge(reader: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+async fn judge(reader: &mut SqliteConnection, path: &Path, check: Check) -> Result<(), StoreError> {
     let id: i64 = scalar(reader, "PRAGMA application_id", path).await?;
     let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
         .fetch_all(&mut *reader)
@@ -209,7 +218,8 @@ async fn judge(reader: &mut SqliteConnection, path: &Path) -> Result<(), StoreEr
         }
     }
     let size = fs::metadata(path).map_or(0, |found| found.len()).saturating_add(log_size(path));
-    if size <= CHECKED_MOST { check_whole(reader, path).await } else { Ok(()) }
+    let whole = check == Check::Whole && size <= CHECKED_MOST;
+    if whole { check_whole(reader, path).await } else { Ok(()) }
 }
 
 /// Looks at every page and every row: damage that is found after something was written costs more than a start that takes

@@ -66,7 +66,7 @@ impl Peek {
         if !path.exists() {
             return Err(open::unusable(&path, &"there is none yet"));
         }
-        open::inspect(&path).await?;
+        open::inspect(&path, open::Check::Head).await?;
         let beside = |suffix: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(suffix);

@@ -20,6 +20,11 @@ const COUNTS: &str = "
     FROM orders INDEXED BY orders_shown WHERE tracked = 1
     GROUP BY provider, list, standing, urgency ORDER BY provider, list, standing, urgency";
 
+/// In the order of the index, so that nothing is sorted.
+const URGENCIES: &str = "
+    SELECT urgency, count(*) AS orders, coalesce(sum(windows), 0) AS windows FROM orders INDEXED BY orders_shown
+    WHERE tracked = 1 GROUP BY urgency";
+
 /// What is not asked for is NULL.
 const PLACED: &str = "
     SELECT coalesce(urgency, 0) AS urgency, coalesce(place, 0) AS place, stream FROM orders INDEXED BY orders_shown
@@ -28,7 +33,7 @@ const PLACED: &str = "
       AND (?6 IS NULL OR standing = ?6 COLLATE NOCASE)
       AND (?7 IS NULL OR provider = ?7) AND (?8 IS NULL OR account = ?8)
       AND (?9 IS NULL OR urgency = ?9)
-    ORDER BY urgency, place, stream LIMIT ?4";
+    ORDER BY orders.urgency, orders.place, orders.stream LIMIT ?4";
 
 const LISTS_WITH: &str = "
     SELECT name FROM lists, json_each(terms, '$.labels') AS label
@@ -93,6 +98,13 @@ impl<R: Readers + Send + Sync + 'static> Shown for R {
     async fn counts(&self) -> Result<Vec<Count>, StoreError> {
         let rows = sqlx::query(COUNTS).fetch_all(self.readers()).await.map_err(error::in_use)?;
         rows.iter().map(count).collect()
+    }
+
+    async fn urgencies(&self) -> Result<Vec<(Option<Urgency>, u64, u64)>, StoreError> {
+        let rows = sqlx::query(URGENCIES).fetch_all(self.readers()).await.map_err(error::in_use)?;
+        rows.iter()
+            .map(|row| Ok((urgency_of(row)?, unsigned(row, "orders")?, unsigned(row, "windows")?)))
+            .collect()
     }
 
     async fn placed(
@@ -259,14 +271,17 @@ fn stream_of(row: &SqliteRow) -> Result<Stream, StoreError> {
     Stream::parse(&stream).ok_or_else(|| error::unreadable("an order's stream", &stream))
 }
 
+fn urgency_of(row: &SqliteRow) -> Result<Option<Urgency>, StoreError> {
+    let rank: Option<u8> = get(row, "urgency")?;
+    Ok(rank.and_then(|rank| Urgency::ALL.into_iter().find(|urgency| urgency.rank() == rank)))
+}
+
 fn count(row: &SqliteRow) -> Result<Count, StoreError> {
-    let urgency: Option<u8> = get(row, "urgency")?;
-    let urgency = urgency.and_then(|rank| Urgency::ALL.into_iter().find(|urgency| urgency.rank() == rank));
     Ok(Count {
         provider: get(row, "provider")?,
         list: get(row, "list")?,
         standing: get(row, "standing")?,
-        urgency,
+        urgency: urgency_of(row)?,
         orders: unsigned(row, "orders")?,
         windows: unsigned(row, "windows")?,
         soonest: time(row, "soonest")?,
