@@ -211,6 +211,7 @@ JSON_COMMANDS = [
     ("orderAnswer", ["show", world.MISSING]),
     ("orderAnswer", ["show", world.ELSEWHERE]),
     ("orderAnswer", ["show", world.MANY]),
+    ("orderAnswer", ["show", world.ALL_FAILED]),
     ("orderAnswer", ["show", "+442079460104"]),
     ("sinksAnswer", ["deliveries"]),
     ("deliveriesPage", ["deliveries", "picky"]),
@@ -269,7 +270,8 @@ def same(check, up, down):
     check.none("the same keys with the daemon up and down", differs)
     both = [said.get(("orders",), {}).get("orders", []) for said in (up, down)]
     still = [[o for o in orders if o["order_id"] != world.RESTLESS] for orders in both]
-    stands = [{(o["account"], o["order_id"]): (o["status"], o["urgency"], o.get("reason")) for o in orders} for orders in still]
+    told = lambda order: (order["status"], order["urgency"], order.get("reason"), sorted(order.keys() - MOVES))
+    stands = [{(order["account"], order["order_id"]): told(order) for order in orders} for orders in still]
     check.equal("orders stand alike with the daemon up and down", stands[0], stands[1])
     scopes = lambda said: {
         (s["provider"], s["region"]): (s["account"], s["account_id"]) for s in said.get(("status",), {}).get("scopes", [])

@@ -32,6 +32,7 @@ from peers import Follower, Receiver, end, free_port, simulator, until
 
 # What it said to the events that it refuses.
 RUDE = '\u001b[31mno\u202e such\r\nservice\u2028 "voice" ' + "番号" * 200
+REFUSED = ("number.failed", world.ALL_FAILED)
 TOLD_WITHIN = 90
 
 
@@ -145,6 +146,17 @@ def acknowledge(check, daemon):
     check.that("POST ack of an order with two windows", many.status == 200 and many.json() == {"acknowledged": 2}, many)
 
 
+def retrying(check, daemon):
+    """While a failed claim is tried again its window stays open, and says so."""
+    again = until(lambda: world.told(daemon, "number.in_progress", world.RESCUED, condition="retrying"), TOLD_WITHIN)
+    answer = daemon.get(f"/api/v1/orders/{world.RESCUED}").json()
+    check.none("an order that is tried again is valid", invalid("orderAnswer", answer))
+    seen = [window.get("condition") for window in answer["order"]["windows"]]
+    check.that(
+        "it is retrying, and so is its window", again and answer["order"].get("condition") == "retrying" == seen[0], answer
+    )
+
+
 def acknowledged(check, daemon):
     """No warning after it, but the end; what was not acknowledged is warned of."""
     closed = until(
@@ -193,6 +205,17 @@ def reloads(check, daemon):
     check.none("text of a status with it", misprinted(daemon.run("status").out))
     (lists / "bad.toml").unlink()
     check.equal("reload of what is mended: 0", daemon.run("reload").code, 0)
+    away = [lists / f"{name}.toml" for name in ("numbers", "orders", "short")]
+    for path in away:
+        path.rename(path.with_suffix(".away"))
+    plan = daemon.run("plan", "--json")
+    check.that("plan of a removal of most orders: 78", plan.code == 78 and not invalid("reload", plan.json()), plan)
+    refused = daemon.ask("/api/v1/reload", method="POST")
+    check.that("a reload of it: 409, and why", refused.status == 409 and not invalid("reload", refused.json()), refused)
+    check.that("and that it is meant is asked for", refused.json().get("refused") and refused.json()["at_fault"], refused)
+    for path in away:
+        path.with_suffix(".away").rename(path)
+    check.equal("reload of what was not changed after all: 0", daemon.run("reload").code, 0)
     nonsense = daemon.ask("/api/v1/reload?force=maybe", method="POST")
     check.that("reload?force=maybe: 400", nonsense.status == 400 and not invalid("error", nonsense.json()), nonsense)
 
@@ -251,10 +274,12 @@ def while_up(check, daemon, stack):
     check.equal(
         "following begins", [follower.began() for follower in (live, at_the_socket, silent)], [(200, "text/event-stream")] * 3
     )
-    slow = threading.Thread(target=doors.slow, args=(check, daemon))
-    slow.start()
+    beside = [threading.Thread(target=what, args=(check, daemon)) for what in (doors.slow, retrying)]
+    for thread in beside:
+        thread.start()
     acknowledge(check, daemon)
-    slow.join()
+    for thread in beside:
+        thread.join()
     until(lambda: not world.missing(daemon), TOLD_WITHIN)
     check.none("all of the story happened", world.missing(daemon))
     waits(check, daemon, early)
@@ -265,13 +290,13 @@ def while_up(check, daemon, stack):
     doors.methods(check, daemon)
     doors.hosts(check, daemon)
     following.crowd(check, daemon, already=3)
-    until(
-        lambda: world.told(daemon, "sink.failing", sink="down") and world.told(daemon, "delivery.dead", sink="picky"), TOLD_WITHIN
-    )
-    check.that(
-        "a webhook fails, another refuses for good",
-        world.told(daemon, "delivery.dead", sink="picky") and world.told(daemon, "sink.failing", sink="down"),
-    )
+    dead = lambda: world.told(daemon, "delivery.dead", sink="picky", about_event=REFUSED[0])
+    check.that("a webhook that refuses an event is told of", until(dead, TOLD_WITHIN), world.told(daemon, "delivery.dead"))
+    failing = lambda: world.told(daemon, "sink.failing", sink="down")
+    check.that("and one that nobody answers at", until(failing, TOLD_WITHIN), world.told(daemon, "sink.failing"))
+    order = daemon.get(f"/api/v1/orders/{world.ALL_FAILED}").json()
+    refused = [sent for sent in order["deliveries"] if (sent["event"], sent["stands"]) == (REFUSED[0], "dead")]
+    check.that("the order's own answer has it", refused and refused[0]["last_error"], order["deliveries"])
     following.at_the_socket(check, daemon, at_the_socket, began)
     acknowledged(check, daemon)
     answers.schema(check, daemon)
@@ -307,8 +332,9 @@ def interrupted(check, daemon):
 
 
 def picky(record):
-    """A receiver that does not want to know how orders end."""
-    return (422, RUDE) if record["event"] == "order.completed" else (204, "")
+    """A receiver that does not want to know how orders end, nor of one number that failed."""
+    unwanted = record["event"] == "order.completed" or (record["event"], record.get("order_id")) == REFUSED
+    return (422, RUDE) if unwanted else (204, "")
 
 
 def main():

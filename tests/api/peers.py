@@ -172,7 +172,7 @@ class Daemon:
             try:
                 answer.begin()
                 told = {name.lower(): value for name, value in answer.getheaders()}
-                self.answers.append(Answer(answer.status, told, answer.read()))
+                self.answers.append(Answer(answer.status, told, read(answer, patience)))
             except (http.client.HTTPException, OSError) as broken:
                 return Answer(0, {}, repr(broken).encode())
         return self.answers[-1]
@@ -239,16 +239,24 @@ def exchange(connection, path, method="GET", headers=None, body=None):
         told = {}
         for name, value in answer.getheaders():
             told[name.lower()] = value if name.lower() not in told else f"{told[name.lower()]}, {value}"
-        return Answer(answer.status, told, answer.read())
+        return Answer(answer.status, told, read(answer, connection.timeout))
+
+
+def read(answer, patience):
+    """All of an answer; of one that does not end, what came until then."""
+    end, body = time.monotonic() + patience, b""
+    with contextlib.suppress(TimeoutError):
+        while time.monotonic() < end and (part := answer.read1(1 << 16)):
+            body += part
+    return body
 
 
 class Follower:
     """Follows events in a thread of its own. What comes is (id, name, record, when); a comment is (None, None, None, when)."""
 
-    def __init__(self, daemon, query="", last=None, over_tcp=True, name="follower"):
+    def __init__(self, daemon, query="", last=None, over_tcp=True):
         self.got = queue.Queue()
         self.status = queue.Queue(1)
-        self.last = last
         self.heard = []
         make = http.client.HTTPConnection if over_tcp else UnixConnection
         self.connection = make(*(("127.0.0.1", daemon.port) if over_tcp else (daemon.socket,)), timeout=90)
