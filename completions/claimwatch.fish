@@ -61,7 +61,7 @@ complete -c claimwatch -n "__fish_claimwatch_using_subcommand status" -l json -d
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand status" -s h -l help -d 'Print help'
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand orders" -l config -d 'The main configuration file' -r -F
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand orders" -l list -d 'Only those of this watch list' -r
-complete -c claimwatch -n "__fish_claimwatch_using_subcommand orders" -l status -d 'Only those that stand so: FAILED, IN_PROGRESS, Partial, …; any case' -r
+complete -c claimwatch -n "__fish_claimwatch_using_subcommand orders" -l status -d 'Only those that stand so: FAILED, CLAIMED, Partial, …; any case' -r
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand orders" -l scope -d 'Only those of a service, or of a service and an account: connect, chime/prod-eu' -r
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand orders" -l label -d 'Only those whose list has this label: team=voice' -r
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand orders" -l urgency -d 'Only those that want somebody so much' -r -f -a "window\t''

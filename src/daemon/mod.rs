@@ -349,7 +349,13 @@ impl<S: Store + Outbox> Daemon<S> {
         committed: &Arc<Notify>,
         counters: Counters,
     ) -> Result<Pin<Box<dyn Future<Output = ()> + Send>>, DaemonError> {
-        let Some(views) = self.views.clone() else { return Ok(Box::pin(std::future::pending())) };
+        let Some(views) = self.views.clone() else {
+            return Ok(Box::pin(async move {
+                // Whoever listens to these ends where nobody can ask any more.
+                let _held = (wishes, reloads);
+                std::future::pending().await
+            }));
+        };
         let desk = Desk {
             wishes,
             store: Arc::clone(&self.store),

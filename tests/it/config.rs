@@ -114,7 +114,7 @@ fn every_good_case_is_good() {
         let report = folder.report(&loaded);
         assert_eq!(loaded.problems.errors(), 0, "{report}");
         assert!(loaded.config.is_some() && loaded.bad_lists.is_empty());
-        // `http` and the like are read and not served; only the case of the warnings is about their words.
+        // Only the case of the warnings is about their words.
         if case.ends_with("warnings") {
             assert_eq!(differs(&case.join("expected.txt"), &report), None);
         }
