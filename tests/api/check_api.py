@@ -310,6 +310,7 @@ def while_up(check, daemon, stack):
     answers.text(check, daemon, running=True)
     requeued(check, daemon)
     doors.idle(check, daemon)
+    doors.unread(check, daemon)
     return up
 
 

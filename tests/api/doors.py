@@ -207,8 +207,10 @@ def until_closed(stream, patience):
     return time.monotonic() - began
 
 
-def connected(daemon, over_tcp):
+def connected(daemon, over_tcp, receive=None):
     stream = socket.socket(socket.AF_INET if over_tcp else socket.AF_UNIX, socket.SOCK_STREAM)
+    if receive:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
     stream.settimeout(30)
     stream.connect(("127.0.0.1", daemon.port) if over_tcp else daemon.socket)
     return stream
@@ -267,5 +269,21 @@ def idle(check, daemon, count=80):
         check.that(
             f"/healthz behind {count} idle connections ({took:.1f} s)",
             answer.status == 200 and took <= QUESTION + SLACK,
+            (answer, took),
+        )
+
+
+def unread(check, daemon, count=64):
+    """Connections that ask for much and read nothing: their places are free again once an answer has waited long enough."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            stream = stack.enter_context(connected(daemon, True, receive=4096))
+            stream.sendall(get("/api/v1/events?after=0&limit=1000", "Host: localhost") * 200)
+        began = time.monotonic()
+        answer = daemon.get("/healthz", patience=2 * QUESTION + SLACK + 5)
+        took = time.monotonic() - began
+        check.that(
+            f"/healthz behind {count} connections that do not read ({took:.1f} s)",
+            answer.status == 200 and took <= 2 * QUESTION + SLACK,
             (answer, took),
         )

@@ -79,6 +79,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("toml_edit", &["config/local/"]),
     ("indicatif", &["cli/progress.rs"]),
     ("futures_util", &["daemon/api/follow.rs"]),
+    ("tokio_io_timeout", &["daemon/api/mod.rs"]),
 ];
 
 /// What is nowhere in the project's Rust code.

@@ -29,6 +29,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
+use tokio_io_timeout::TimeoutStream;
 
 pub(super) use self::endpoint::{bind, serve as serve_http};
 pub(super) use self::socket::{listen, serve};
@@ -46,6 +47,8 @@ use crate::store::sqlite::Views;
 
 /// How long it may take until somebody who connected has asked.
 const QUESTION_TIME: Duration = Duration::from_secs(10);
+/// How long an answer may wait to be read on.
+const READ_TIME: Duration = Duration::from_secs(10);
 /// Those who follow events, at once, over all ways in.
 const FOLLOWERS_MOST: usize = 32;
 
@@ -147,13 +150,16 @@ fn finished(router: Router) -> Router {
 /// Answers on one connection, for so long. Who goes away early, or stays too long, has had what there is to have.
 async fn answer<I>(stream: I, api: Router, at_most: Duration)
 where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    I: AsyncRead + AsyncWrite + Send + 'static,
 {
     let service = TowerToHyperService::new(api);
+    // Whoever asks and does not read gives the place to others.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(READ_TIME));
     let answering = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(QUESTION_TIME)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     drop(tokio::time::timeout(at_most, answering).await);
 }
 
