@@ -353,7 +353,7 @@ impl<S: Store + Outbox> Daemon<S> {
             return Ok(Box::pin(async move {
                 // Whoever listens to these ends where nobody can ask any more.
                 let _held = (wishes, reloads);
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }));
         };
         let desk = Desk {
