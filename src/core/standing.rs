@@ -175,11 +175,11 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use super::super::order::{Declared, ListTerms, OrderKey, Provider, Watch};
+    use super::super::policy::Policy;
+    use super::super::state::{Number, Presence};
+    use super::super::window::{Window, WindowBasis, WindowState};
     use super::*;
-    use crate::core::order::{Declared, ListTerms, OrderKey, Provider, Watch};
-    use crate::core::policy::Policy;
-    use crate::core::state::{Number, Presence};
-    use crate::core::window::{Window, WindowBasis, WindowState};
 
     const AT: i64 = 1_795_341_600_000;
 

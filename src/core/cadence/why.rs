@@ -1,12 +1,12 @@
 //! Why an order is looked at when it is, for people.
 
+use super::super::message::span;
+use super::super::observation::ChimeStatus;
+use super::super::policy::AfterTerminal;
+use super::super::state::{Chime, Order, Presence, Subject};
+use super::super::step::FAULTS_UNTIL_BLOCKED;
+use super::super::time::Timestamp;
 use super::{done_at, next_alert};
-use crate::core::message::span;
-use crate::core::observation::ChimeStatus;
-use crate::core::policy::AfterTerminal;
-use crate::core::state::{Order, Presence, Subject};
-use crate::core::step::FAULTS_UNTIL_BLOCKED;
-use crate::core::time::Timestamp;
 
 /// In a sentence, why the order is next looked at when `looked.due_at` says.
 pub fn why(order: &Order, now: Timestamp) -> String {
@@ -54,9 +54,7 @@ fn of_its_age(order: &Order, now: Timestamp) -> String {
     if let Presence::Gone { .. } = order.state.presence {
         return "it is gone; what comes back comes back soon, so it is looked at for a day".to_owned();
     }
-    let porting = |chime: &crate::core::state::Chime| {
-        chime.porting || chime.status.is_some_and(ChimeStatus::is_porting)
-    };
+    let porting = |chime: &Chime| chime.porting || chime.status.is_some_and(ChimeStatus::is_porting);
     if let Subject::Chime(chime) = &order.state.subject
         && porting(chime)
     {
@@ -72,10 +70,10 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use super::super::super::order::{Declared, ListTerms, OrderKey, Provider, Watch};
+    use super::super::super::policy::Policy;
+    use super::super::super::state::{Absence, Number, Status};
     use super::*;
-    use crate::core::order::{Declared, ListTerms, OrderKey, Provider, Watch};
-    use crate::core::policy::Policy;
-    use crate::core::state::{Absence, Number, Status};
 
     #[test]
     fn every_reason_is_told() {
@@ -118,7 +116,7 @@ mod tests {
         assert_eq!(why(&verified, at(1)), "it is done, and looked at on every 6 h (poll.after_terminal)");
         let mut porting = order(Provider::Chime, AfterTerminal::Stop);
         porting.looked.answered_at = Some(at(0));
-        let chime = crate::core::state::Chime { porting: true, ..crate::core::state::Chime::default() };
+        let chime = Chime { porting: true, ..Chime::default() };
         porting.state.subject = Subject::Chime(chime);
         assert!(why(&porting, at(1)).starts_with("porting takes weeks"));
     }
