@@ -8,9 +8,12 @@ ALTER TABLE orders ADD COLUMN urgency INTEGER;
 ALTER TABLE orders ADD COLUMN place INTEGER;
 -- How many of its retry windows are open.
 ALTER TABLE orders ADD COLUMN windows INTEGER;
+-- How many of those nobody has acknowledged.
+ALTER TABLE orders ADD COLUMN unacknowledged INTEGER;
 
 -- Lists and counts are read from this alone. It moves only when a status changes.
-CREATE INDEX orders_shown ON orders (urgency, place, stream, provider, account, list, standing, windows) WHERE tracked = 1;
+CREATE INDEX orders_shown ON orders (urgency, place, stream, provider, account, list, standing, windows, unacknowledged)
+WHERE tracked = 1;
 -- Those that are still to be filled in.
 CREATE INDEX orders_unfilled ON orders (stream) WHERE urgency IS NULL;
 -- An order by its id, or the beginning of it.

@@ -66,17 +66,23 @@ pub struct Standing {
     pub word: &'static str,
     /// How much it wants somebody.
     pub urgency: Urgency,
-    /// Its place among those of the same urgency, ascending: the soonest end of a window first; what waits longest first; of what
-    /// is over, the latest first.
+    /// Its place among those of the same urgency, ascending: the soonest end of a window first, which is that of one that nobody
+    /// acknowledged where there is one; what waits longest first; of what is over, the latest first.
     pub place: i64,
     /// How many of its retry windows are open.
     pub windows: u32,
+    /// How many of those nobody has acknowledged.
+    pub unacknowledged: u32,
 }
 
 impl Order {
     /// Where it stands.
     pub fn standing(&self) -> Standing {
-        let soonest = self.open_windows().map(|window| window.earliest).min();
+        let soonest = self
+            .open_windows()
+            .map(|window| (window.acknowledged_at.is_some(), window.earliest))
+            .min()
+            .map(|(_, earliest)| earliest);
         let urgency = if soonest.is_some() {
             Urgency::Window
         } else if self.wants_attention() {
@@ -94,8 +100,10 @@ impl Order {
             Urgency::Attention | Urgency::Pending => changed,
             Urgency::Failed | Urgency::Done => changed.saturating_neg(),
         };
-        let windows = u32::try_from(self.open_windows().count()).unwrap_or(u32::MAX);
-        Standing { word: self.word(), urgency, place, windows }
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let windows = count(self.open_windows().count());
+        let unacknowledged = count(self.open_windows().filter(|w| w.acknowledged_at.is_none()).count());
+        Standing { word: self.word(), urgency, place, windows, unacknowledged }
     }
 
     /// Its status in a word.
@@ -217,6 +225,10 @@ mod tests {
     }
 
     fn window(order: Order, earliest: i64) -> Order {
+        windowed(order, "", earliest, None)
+    }
+
+    fn windowed(order: Order, number: &str, earliest: i64, acknowledged_at: Option<Timestamp>) -> Order {
         with(order, |order| {
             let opened = Window {
                 id: "w".into(),
@@ -227,9 +239,9 @@ mod tests {
                 earliest: Timestamp::from_millis(earliest),
                 latest: Timestamp::from_millis(earliest),
                 warned: None,
-                acknowledged_at: None,
+                acknowledged_at,
             };
-            let number = order.state.numbers.entry(String::new()).or_default();
+            let number = order.state.numbers.entry(number.into()).or_default();
             number.window = WindowState::Open(opened);
         })
     }
@@ -293,9 +305,25 @@ mod tests {
         ];
         for (n, (order, word, urgency, place, condition)) in cases.into_iter().enumerate() {
             let windows = u32::from(urgency == Urgency::Window);
-            assert_eq!(order.standing(), Standing { word, urgency, place, windows }, "case {n}");
+            let standing = Standing { word, urgency, place, windows, unacknowledged: windows };
+            assert_eq!(order.standing(), standing, "case {n}");
             assert_eq!(order.condition(), condition, "case {n}");
         }
+    }
+
+    #[test]
+    fn a_window_that_was_acknowledged_comes_after_the_others() {
+        let known = Some(Timestamp::from_millis(AT));
+        let stands = |order: &Order| {
+            let Standing { urgency, place, windows, unacknowledged, .. } = order.standing();
+            (urgency, place, windows, unacknowledged)
+        };
+        let order = windowed(chime(ChimeStatus::Partial), "+442079460001", AT + 1, known);
+        assert_eq!(stands(&order), (Urgency::Window, AT + 1, 1, 0), "it is open all the same");
+        let order = windowed(order, "+442079460002", AT + 9, None);
+        assert_eq!(stands(&order), (Urgency::Window, AT + 9, 2, 1));
+        let order = windowed(order, "+442079460003", AT + 5, None);
+        assert_eq!(stands(&order), (Urgency::Window, AT + 5, 3, 2));
     }
 
     #[test]

@@ -27,7 +27,9 @@ pub struct Count {
     pub orders: u64,
     /// How many of their retry windows are open.
     pub windows: u64,
-    /// The soonest end of those.
+    /// How many of those nobody has acknowledged.
+    pub unacknowledged: u64,
+    /// The soonest end of those that nobody has acknowledged.
     pub soonest: Option<Timestamp>,
 }
 

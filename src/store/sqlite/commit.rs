@@ -36,13 +36,13 @@ const UPDATE_LOOKED: &str = "
 const INSERT_ORDERS: &str = "
     INSERT INTO orders (stream, provider, account, region, id, list, declared, tracked, generation, state, due_at,
         decided_at, wake_at, answered_at, not_failed_at, elsewhere_at, faults, lane, ahead_at, ahead_of, standing, urgency,
-        place, windows)
+        place, windows, unacknowledged)
     SELECT value ->> '$.stream', value ->> '$.provider', value ->> '$.account', value ->> '$.region', value ->> '$.id',
         value ->> '$.list', value -> '$.declared', value ->> '$.tracked', value ->> '$.generation', value -> '$.state',
         value ->> '$.due_at', value ->> '$.decided_at', value ->> '$.wake_at', value ->> '$.answered_at',
         value ->> '$.not_failed_at', value ->> '$.elsewhere_at', value ->> '$.faults', value ->> '$.lane',
         value ->> '$.ahead_at', value ->> '$.ahead_of', value ->> '$.standing', value ->> '$.urgency',
-        value ->> '$.place', value ->> '$.windows'
+        value ->> '$.place', value ->> '$.windows', value ->> '$.unacknowledged'
     FROM json_each(?1) WHERE true
     ON CONFLICT (stream) DO NOTHING
     RETURNING stream";
@@ -55,7 +55,7 @@ const UPDATE_ORDERS: &str = "
         not_failed_at = value ->> '$.not_failed_at', elsewhere_at = value ->> '$.elsewhere_at',
         faults = value ->> '$.faults', lane = value ->> '$.lane', ahead_at = value ->> '$.ahead_at',
         ahead_of = value ->> '$.ahead_of', standing = value ->> '$.standing', urgency = value ->> '$.urgency',
-        place = value ->> '$.place', windows = value ->> '$.windows'
+        place = value ->> '$.place', windows = value ->> '$.windows', unacknowledged = value ->> '$.unacknowledged'
     FROM json_each(?1)
     WHERE stream = value ->> '$.stream' AND generation = value ->> '$.was'
     RETURNING stream";

@@ -19,7 +19,7 @@ const UNFILLED: &str = "SELECT stream FROM orders INDEXED BY orders_unfilled WHE
 const FILL: &str = "
     UPDATE orders
     SET standing = value ->> '$.standing', urgency = value ->> '$.urgency', place = value ->> '$.place',
-        windows = value ->> '$.windows'
+        windows = value ->> '$.windows', unacknowledged = value ->> '$.unacknowledged'
     FROM json_each(?1) WHERE stream = value ->> '$.stream'";
 
 #[derive(Serialize)]

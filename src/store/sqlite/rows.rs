@@ -79,12 +79,13 @@ pub(super) struct StandingRow {
     pub(super) urgency: u8,
     pub(super) place: i64,
     pub(super) windows: u32,
+    pub(super) unacknowledged: u32,
 }
 
 impl StandingRow {
     pub(super) fn of(order: &Order) -> Self {
-        let Standing { word, urgency, place, windows } = order.standing();
-        Self { standing: word, urgency: urgency.rank(), place, windows }
+        let Standing { word, urgency, place, windows, unacknowledged } = order.standing();
+        Self { standing: word, urgency: urgency.rank(), place, windows, unacknowledged }
     }
 }
 

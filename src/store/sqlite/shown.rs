@@ -16,7 +16,8 @@ use crate::store::shown::{Count, Placed, Sent, Shown, Told, Transition, Wanted};
 
 const COUNTS: &str = "
     SELECT provider, list, coalesce(standing, 'NEVER_SEEN') AS standing, urgency, count(*) AS orders,
-        coalesce(sum(windows), 0) AS windows, min(place) FILTER (WHERE urgency = 1) AS soonest
+        coalesce(sum(windows), 0) AS windows, coalesce(sum(unacknowledged), 0) AS unacknowledged,
+        min(place) FILTER (WHERE unacknowledged > 0) AS soonest
     FROM orders INDEXED BY orders_shown WHERE tracked = 1
     GROUP BY provider, list, standing, urgency ORDER BY provider, list, standing, urgency";
 
@@ -284,6 +285,7 @@ fn count(row: &SqliteRow) -> Result<Count, StoreError> {
         urgency: urgency_of(row)?,
         orders: unsigned(row, "orders")?,
         windows: unsigned(row, "windows")?,
+        unacknowledged: unsigned(row, "unacknowledged")?,
         soonest: time(row, "soonest")?,
     })
 }

@@ -163,13 +163,11 @@ impl Measured<'_> {
     }
 
     fn orders(&self, text: &mut Text) {
-        let mut by_list: BTreeMap<(&str, &str), (u64, Option<Timestamp>)> = BTreeMap::new();
+        let mut by_list: BTreeMap<(&str, &str), Windows> = BTreeMap::new();
         let mut by_status: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
         for count in self.counts {
             let (provider, list) = (count.provider.as_str(), count.list.as_str());
-            let (windows, soonest) = by_list.entry((provider, list)).or_default();
-            *windows += count.windows;
-            *soonest = [*soonest, count.soonest].into_iter().flatten().min();
+            by_list.entry((provider, list)).or_default().add(count);
             *by_status.entry((provider, list, &count.standing)).or_default() += count.orders;
         }
         let name = "claimwatch_orders";
@@ -177,20 +175,12 @@ impl Measured<'_> {
         for ((provider, list, status), orders) in by_status {
             text.sample(name, &[("provider", provider), ("list", list), ("status", status)], orders);
         }
-        let name = "claimwatch_windows_open";
-        text.family(name, "gauge", "Retry windows that are open.");
-        for ((provider, list), (windows, _)) in &by_list {
-            text.sample(name, &[("provider", provider), ("list", list)], windows);
-        }
-        let name = "claimwatch_window_soonest_end_timestamp_seconds";
-        text.family(
-            name,
-            "gauge",
-            "When the first of the open retry windows may end; absent while none is open.",
-        );
-        for ((provider, list), (_, soonest)) in &by_list {
-            if let Some(soonest) = soonest {
-                text.sample(name, &[("provider", provider), ("list", list)], seconds(*soonest));
+        for (name, help, of) in OF_WINDOWS {
+            text.family(name, "gauge", help);
+            for ((provider, list), windows) in &by_list {
+                if let Some(value) = of(windows) {
+                    text.sample(name, &[("provider", provider), ("list", list)], value);
+                }
             }
         }
     }
@@ -243,8 +233,40 @@ impl Measured<'_> {
 /// A gauge: its name, its help, and its value.
 type Gauge<V> = (&'static str, &'static str, V);
 type OfSink<'a> = &'a dyn Fn(&SinkStatus) -> String;
+type OfWindows = fn(&Windows) -> Option<String>;
 type OfScope = fn(&ScopeView) -> String;
 type OfLane = fn(&LaneView) -> Option<String>;
+
+/// The open windows of a list.
+#[derive(Default)]
+struct Windows {
+    open: u64,
+    unacknowledged: u64,
+    soonest: Option<Timestamp>,
+}
+
+impl Windows {
+    fn add(&mut self, count: &Count) {
+        self.open += count.windows;
+        self.unacknowledged += count.unacknowledged;
+        self.soonest = [self.soonest, count.soonest].into_iter().flatten().min();
+    }
+}
+
+/// One sample a list.
+const OF_WINDOWS: [Gauge<OfWindows>; 3] = [
+    ("claimwatch_windows_open", "Retry windows that are open.", |windows| Some(windows.open.to_string())),
+    (
+        "claimwatch_windows_unacknowledged",
+        "Retry windows that are open, and that nobody has acknowledged.",
+        |windows| Some(windows.unacknowledged.to_string()),
+    ),
+    (
+        "claimwatch_window_soonest_end_timestamp_seconds",
+        "When the first of those that nobody has acknowledged may end; absent without one.",
+        |windows| windows.soonest.map(seconds),
+    ),
+];
 
 /// One sample a scope.
 const OF_SCOPES: [Gauge<OfScope>; 11] = [

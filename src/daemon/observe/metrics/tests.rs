@@ -103,6 +103,7 @@ fn lists_with_and_without_windows() {
         urgency: Some(urgency),
         orders,
         windows,
+        unacknowledged: u64::from(soonest.is_some()),
         soonest: soonest.map(at),
     };
     let counts = [
@@ -110,6 +111,7 @@ fn lists_with_and_without_windows() {
         count("emea", "FAILED", Urgency::Window, 2, 2, Some(90)),
         count("emea", "IN_PROGRESS", Urgency::Window, 1, 1, Some(60)),
         count("emea", "IN_PROGRESS", Urgency::Pending, 5, 0, None),
+        count("mena", "FAILED", Urgency::Window, 1, 1, None),
     ];
     let text = rendered(Vec::new(), &counts, &[]);
     assert_eq!(
@@ -118,6 +120,7 @@ fn lists_with_and_without_windows() {
             r#"claimwatch_orders{provider="connect",list="apac",status="CLAIMED"} 4"#,
             r#"claimwatch_orders{provider="connect",list="emea",status="FAILED"} 2"#,
             r#"claimwatch_orders{provider="connect",list="emea",status="IN_PROGRESS"} 6"#,
+            r#"claimwatch_orders{provider="connect",list="mena",status="FAILED"} 1"#,
         ]
     );
     assert_eq!(
@@ -125,6 +128,15 @@ fn lists_with_and_without_windows() {
         [
             r#"claimwatch_windows_open{provider="connect",list="apac"} 0"#,
             r#"claimwatch_windows_open{provider="connect",list="emea"} 3"#,
+            r#"claimwatch_windows_open{provider="connect",list="mena"} 1"#,
+        ]
+    );
+    assert_eq!(
+        about(&text, "claimwatch_windows_unacknowledged"),
+        [
+            r#"claimwatch_windows_unacknowledged{provider="connect",list="apac"} 0"#,
+            r#"claimwatch_windows_unacknowledged{provider="connect",list="emea"} 2"#,
+            r#"claimwatch_windows_unacknowledged{provider="connect",list="mena"} 0"#,
         ]
     );
     assert_eq!(
