@@ -14,6 +14,7 @@ import contextlib
 import json
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -314,8 +315,31 @@ def while_up(check, daemon, stack):
     return up
 
 
+def unready(check, daemon):
+    """While somebody else holds the store's write lock the daemon lives, and says that it is not ready."""
+    ready = lambda: daemon.get("/readyz")
+    failing = lambda: "\nclaimwatch_store_failing 1\n" in daemon.get("/metrics").body.decode()
+    with contextlib.closing(sqlite3.connect(daemon.folder / "claimwatch.db", isolation_level=None)) as store:
+        store.execute("BEGIN IMMEDIATE")
+        until(lambda: ready().status == 503, TOLD_WITHIN)
+        told = ready()
+        check.that(
+            "/readyz: 503 and why, while the store takes nothing",
+            told.status == 503 and not invalid("ready", told.json()) and told.json().get("reason"),
+            told,
+        )
+        check.equal("/healthz: 200 all the same", daemon.get("/healthz").status, 200)
+        status = daemon.get("/api/v1/status")
+        check.that("and it can be asked", status.status == 200 and status.json()["store_failing"], status)
+        check.that("the metrics say so", failing())
+        store.execute("ROLLBACK")
+    check.that("/readyz: 200 once it takes something again", until(lambda: ready().status == 200, TOLD_WITHIN), ready())
+    check.that("and the metrics say so", not failing())
+
+
 def interrupted(check, daemon):
     reloads(check, daemon)
+    unready(check, daemon)
 
     def politely():
         check.equal("SIGTERM: the daemon ends well, though somebody follows", daemon.stop(), 0)
