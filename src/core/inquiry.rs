@@ -87,7 +87,7 @@ pub fn is_wanted(order: &Order, now: Timestamp) -> bool {
         let told_at = alert.max(now);
         let fresh = asked.is_some_and(|at| told_at.since(at) <= FRESH);
         // Where many alerts come at once, the look that this one rests on was earlier, and the question belongs to it.
-        let looked = order.looked.ahead.filter(|ahead| ahead.of == alert && order.looked.had_ahead());
+        let looked = order.looked.ahead.filter(|ahead| ahead.of == alert && order.looked.had_ahead(now));
         let asked_since = |looked: Ahead| asked.is_some_and(|at| at >= looked.at);
         (alert <= now.plus(FRESH) && !fresh) || looked.is_some_and(|looked| !asked_since(looked))
     })

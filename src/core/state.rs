@@ -136,13 +136,15 @@ impl Looked {
     }
 
     /// When the look that an alert is to rest on is due, unless it was had: an answer came since.
-    pub fn waits_ahead(&self) -> Option<Timestamp> {
-        self.ahead.filter(|_| !self.had_ahead()).map(|ahead| ahead.at)
+    pub fn waits_ahead(&self, now: Timestamp) -> Option<Timestamp> {
+        self.ahead.filter(|_| !self.had_ahead(now)).map(|ahead| ahead.at)
     }
 
-    /// Whether an answer came since the look was due that the next alert is to rest on.
-    pub fn had_ahead(&self) -> bool {
-        self.ahead.is_some_and(|ahead| self.answered_at.is_some_and(|answered| answered >= ahead.at))
+    /// Whether an answer came since the look was due that the next alert is to rest on. One that is later than `now` is from
+    /// before the clock stepped back, and none.
+    pub fn had_ahead(&self, now: Timestamp) -> bool {
+        let answered = self.answered_at.filter(|answered| *answered <= now);
+        self.ahead.is_some_and(|ahead| answered.is_some_and(|answered| answered >= ahead.at))
     }
 }
 

@@ -70,7 +70,7 @@ pub fn next_look(order: &Order, now: Timestamp) -> Option<Timestamp> {
         };
     }
     let next = now.plus(interval(order, now));
-    Some(window_looks(order).filter(|look| *look > now).chain([next]).min().unwrap_or(next))
+    Some(window_looks(order, now).filter(|look| *look > now).chain([next]).min().unwrap_or(next))
 }
 
 /// How urgent the next look is.
@@ -91,7 +91,7 @@ pub fn look_ahead(order: &Order, tried: bool, now: Timestamp) -> Option<Ahead> {
     let usual = of.minus(FRESH);
     let looked = &order.looked;
     match looked.ahead.filter(|ahead| ahead.of == of) {
-        Some(ahead) if looked.had_ahead() => Some(ahead),
+        Some(ahead) if looked.had_ahead(now) => Some(ahead),
         Some(ahead) if ahead.at <= now && tried => {
             Some(Ahead { at: now.plus(order.watch.terms.policy.poll.floor), of })
         }
@@ -178,9 +178,9 @@ pub fn look_first(order: &Order, now: Timestamp) -> Option<Looked> {
 
 /// Looks that open windows add: before each mark and the end, unless that look was had already, and just after the end.
 /// All marks, since two may be closer together than two looks.
-fn window_looks(order: &Order) -> impl Iterator<Item = Timestamp> {
+fn window_looks(order: &Order, now: Timestamp) -> impl Iterator<Item = Timestamp> {
     let policy = &order.watch.terms.policy;
-    let had = order.looked.ahead.filter(|_| order.looked.had_ahead()).map(|ahead| ahead.of);
+    let had = order.looked.ahead.filter(|_| order.looked.had_ahead(now)).map(|ahead| ahead.of);
     order.open_windows().flat_map(move |window| {
         let marks = window.marks_ahead(&policy.window).map(|mark| window.earliest.minus(mark));
         let alerts = marks.chain([window.latest]).filter(move |alert| Some(*alert) != had);

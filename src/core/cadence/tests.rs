@@ -526,7 +526,7 @@ fn the_look_ahead_of_an_alert_is_a_minute_before_it_or_now() {
             assert_eq!(look_ahead(&order, tried, at(now)), Some(early(expected)), "{name}");
         }
         order.looked.ahead = Some(early(expected));
-        assert_eq!(order.looked.had_ahead(), had, "{name}");
+        assert_eq!(order.looked.had_ahead(at(now)), had, "{name}");
     }
     let stepped_back = look_ahead(&order(Some(noon)), false, at(noon - half));
     assert_eq!(stepped_back, Some(early(noon - half)), "an answer of a clock that was ahead is not fresh");
@@ -572,10 +572,10 @@ fn a_look_that_was_had_early_is_not_had_again() {
     let mut order = marked(&[noon, 2 * HOUR]);
     order.looked.ahead = Some(early(place));
     order.looked.answered_at = Some(at(place - MINUTE));
-    assert_eq!(order.looked.waits_ahead(), Some(at(place)));
+    assert_eq!(order.looked.waits_ahead(at(place)), Some(at(place)));
     assert_eq!(next_look(&order, at(place)), Some(at(noon - MINUTE)));
     order.looked.answered_at = Some(at(place));
-    assert!(order.looked.had_ahead() && order.looked.waits_ahead().is_none());
+    assert!(order.looked.had_ahead(at(place)) && order.looked.waits_ahead(at(place)).is_none());
     let next = next_look(&order, at(place)).unwrap();
     assert!(next > at(noon + 30 * MINUTE), "its usual time: {next}");
     // The next mark has its own.
@@ -585,6 +585,18 @@ fn a_look_that_was_had_early_is_not_had_again() {
         look_ahead(&order, true, at(noon)),
         Some(Ahead { at: at(22 * HOUR - MINUTE), of: at(22 * HOUR) })
     );
+}
+
+#[test]
+fn an_answer_from_before_the_clock_stepped_back_is_not_what_an_alert_rests_on() {
+    let (noon, now) = (12 * HOUR, 12 * HOUR - 2 * MINUTE);
+    let mut order = marked(&[noon]);
+    order.looked.ahead = Some(early(noon - MINUTE));
+    order.looked.answered_at = Some(at(noon));
+    assert!(order.looked.had_ahead(at(noon)));
+    assert!(!order.looked.had_ahead(at(now)));
+    assert_eq!(order.looked.waits_ahead(at(now)), Some(at(noon - MINUTE)));
+    assert_eq!(next_look(&order, at(now)), Some(at(noon - MINUTE)));
 }
 
 #[test]
@@ -603,7 +615,7 @@ fn two_marks_close_together_have_a_look_each_or_one_for_both() {
         let ahead = look_ahead(&order, false, at(noon)).unwrap();
         assert_eq!(ahead, Ahead { at: at(place), of: at(noon + apart) }, "{apart:?}");
         order.looked.ahead = Some(ahead);
-        assert_eq!(order.looked.had_ahead(), !own);
+        assert_eq!(order.looked.had_ahead(at(noon)), !own);
     }
 }
 

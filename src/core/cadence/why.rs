@@ -35,7 +35,7 @@ pub fn why(order: &Order, now: Timestamp) -> String {
         );
     }
     if let Some(alert) = next_alert(order)
-        && looked.waits_ahead() == Some(due)
+        && looked.waits_ahead(now) == Some(due)
     {
         return format!("the alert at {alert} is to rest on it");
     }

@@ -179,7 +179,7 @@ impl Dispatcher {
         }
         let by = if by == By::Either { self.by(who, now) } else { by };
         let interval = looked.answered_at.map_or(Duration::ZERO, |answered| due.since(answered));
-        let wish = Wish { at: due, interval, lane: looked.lane, by, ahead: looked.waits_ahead() };
+        let wish = Wish { at: due, interval, lane: looked.lane, by, ahead: looked.waits_ahead(now) };
         self.schedule.request(who, wish);
     }
 

@@ -137,7 +137,7 @@ impl<S: Store, L: Look, C: Clock> Poller<S, L, C> {
     /// The look that the next alert is to rest on is another one than before. One in flight has its place when it ends.
     fn place_anew(&mut self, before: &Order, order: &mut Order, now: Timestamp) {
         let who = order.stream();
-        if order.looked.waits_ahead() == before.looked.waits_ahead()
+        if order.looked.waits_ahead(now) == before.looked.waits_ahead(now)
             && order.looked.due_at == before.looked.due_at
         {
             return;

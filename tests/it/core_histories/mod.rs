@@ -315,8 +315,9 @@ fn looks_in_time(before: &Order, observation: &Observation, after: &Order, now: 
     }
     let terms = &after.watch.terms.policy.window;
     for window in after.open_windows().filter(|_| after.state.doubted_since().is_none()) {
-        let marks =
-            terms.warn_before.iter().filter(|mark| window.warned.is_none_or(|warned| **mark < warned));
+        let marks = terms.warn_before.iter().filter(|mark| {
+            window.acknowledged_at.is_none() && window.warned.is_none_or(|warned| **mark < warned)
+        });
         for end in marks.map(|mark| window.earliest.minus(*mark)).chain([window.latest]) {
             let fresh = end.minus(MINUTE);
             assert!(fresh <= now || due_at <= fresh, "no look before {end}: {due_at} at {now}");

@@ -277,7 +277,7 @@ fn alerts_at_one_time_have_looks_for_which_the_urgent_part_is_enough() {
         let mut looked = Looked { ahead, ..due(alert - 60_000, Lane::Urgent) };
         dispatcher.place(connect(n), &mut looked, By::Own, wall(0));
         places.push(looked.ahead.unwrap().at);
-        assert_eq!(looked.waits_ahead(), Some(looked.ahead.unwrap().at));
+        assert_eq!(looked.waits_ahead(wall(0)), Some(looked.ahead.unwrap().at));
         let before = looked;
         dispatcher.place(connect(n), &mut looked, By::Own, wall(0));
         assert_eq!(looked, before, "it has its place");
