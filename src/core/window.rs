@@ -292,6 +292,17 @@ mod tests {
     }
 
     #[test]
+    fn no_mark_is_due_once_it_is_acknowledged_which_is_said_once() {
+        let terms = WindowTerms::default();
+        let mut window = Window::open(&terms, start(None, Some(0), Some(1)), at(2), "w".into());
+        assert!(window.acknowledge(at(3)));
+        assert_eq!((window.due_mark(&terms, at(24)), window.next_mark(&terms)), (None, None));
+        assert!(!window.acknowledge(at(4)));
+        assert_eq!(window.acknowledged_at, Some(at(3)), "when it was first said");
+        assert_eq!((window.earliest, window.latest), (at(24), at(26)), "its ends are what they were");
+    }
+
+    #[test]
     fn a_clock_that_stepped_back_puts_the_ends_where_a_failure_right_now_would() {
         let terms = WindowTerms::default();
         let opened = Window::open(&terms, start(None, Some(9), None), at(10), "w".into());

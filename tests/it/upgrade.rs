@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use claimwatch::core::delivery::Filter;
 use claimwatch::core::order::Stream;
+use claimwatch::core::state::Order;
 use claimwatch::exit;
 use claimwatch::store::outbox::{Outbox as _, Registration, Takes};
-use claimwatch::store::shown::{Placed, Shown as _, Wanted};
+use claimwatch::store::shown::{Count, Placed, Shown as _, Wanted};
 use claimwatch::store::sqlite::SqliteStore;
 use claimwatch::store::{Batch, Known as _, Store as _};
 use sha2::{Digest as _, Sha256};
@@ -187,10 +188,8 @@ async fn every_older_store_opens_with_all_that_it_had() {
 /// What an older version did not write is as today's would have written it.
 async fn standings_are_filled_in(store: &SqliteStore, streams: &[Stream]) {
     let placed = store.placed(&Wanted::default(), None, 100).await.unwrap();
-    let mut expected: Vec<Placed> = store
-        .load(streams)
-        .await
-        .unwrap()
+    let orders = store.load(streams).await.unwrap();
+    let mut expected: Vec<Placed> = orders
         .iter()
         .map(|order| {
             let standing = order.standing();
@@ -200,6 +199,13 @@ async fn standings_are_filled_in(store: &SqliteStore, streams: &[Stream]) {
         .collect();
     expected.sort();
     assert_eq!(placed, expected);
+    let open: Vec<_> = orders.iter().flat_map(Order::open_windows).collect();
+    let unacknowledged = open.iter().filter(|window| window.acknowledged_at.is_none());
+    let expected = (open.len(), unacknowledged.clone().count(), unacknowledged.map(|w| w.earliest).min());
+    let counts = store.counts().await.unwrap();
+    let sum = |of: fn(&Count) -> u64| usize::try_from(counts.iter().map(of).sum::<u64>()).unwrap();
+    let soonest = counts.iter().filter_map(|count| count.soonest).min();
+    assert_eq!((sum(|count| count.windows), sum(|count| count.unacknowledged), soonest), expected);
 }
 
 /// The webhook of the fixtures that have one.

@@ -235,6 +235,18 @@ async fn an_order_is_found_by_all_that_is_known_of_it() {
     {
         assert_eq!(orders::find(&store, name).await.unwrap(), Found::Nothing, "{name}");
     }
+    let found = orders::find(&store, "connect/prod-us/10").await.unwrap();
+    let Found::One(twin) = found else { panic!("it is the only one there") };
+    let [mut untracked] = load(&store, twin).await;
+    (untracked.tracked, untracked.generation) = (false, 2);
+    let change = Change { was: 1, order: untracked, records: Vec::new() };
+    store.commit(Batch { changes: vec![change], ..Batch::default() }).await.unwrap();
+    let meant = orders::find(&store, "10").await.unwrap();
+    assert!(
+        matches!(meant, Found::One(stream) if stream != twin),
+        "the one that is tracked is meant: {meant:?}"
+    );
+    assert_eq!(orders::find(&store, "connect/prod-us/10").await.unwrap(), found);
 }
 
 #[tokio::test]
