@@ -145,6 +145,7 @@ impl<S: Store> Journal<S> {
     pub(super) async fn write(&mut self, changes: Vec<Change>, now: Tick) -> Result<Written, StoreError> {
         let batch = Batch {
             lists: self.lists.clone(),
+            unapplied_lists: Vec::new(),
             dropped_lists: self.dropped_lists.clone(),
             changes,
             looked: self.looked.iter().map(|(who, looked)| (*who, *looked)).collect(),

@@ -250,9 +250,9 @@ impl<S: Store> Applier<'_, S> {
 
     async fn write(&self, differences: Differences<'_>, applied: &mut Applied) -> Result<(), ListsError> {
         let Differences { changed, dropped, removed } = differences;
-        let half_done =
-            changed.iter().map(|(_, row)| ListRow { content_hash: String::new(), ..row.clone() }).collect();
-        self.store.commit(Batch { lists: half_done, ..Batch::default() }).await?;
+        // With the terms that its orders have: by those it is seen what changes for them.
+        let unapplied_lists = changed.iter().map(|(_, row)| Arc::clone(&row.terms)).collect();
+        self.store.commit(Batch { unapplied_lists, ..Batch::default() }).await?;
         for (list, _) in &changed {
             for page in list.entries.chunks(PAGE as usize) {
                 let changes = self.tracked(list, page, applied).await?;

@@ -16,7 +16,7 @@ use std::future::Future;
 use std::path::Path;
 
 use crate::core::event::{ScopeKey, Summary};
-use crate::core::order::{OrderKey, Provider, Stream};
+use crate::core::order::{ListTerms, OrderKey, Provider, Stream};
 use crate::core::record::Record;
 use crate::core::scope::ScopeMemory;
 use crate::core::state::{Looked, Order};
@@ -47,6 +47,9 @@ pub enum StoreError {
 pub struct Batch {
     /// Watch lists that are new or changed; written before the orders that name them.
     pub lists: Vec<ListRow>,
+    /// Watch lists that are about to be applied, written before the orders that name them: as what nobody has applied, and one
+    /// that is known keeps its terms until it is among `lists`.
+    pub unapplied_lists: Vec<std::sync::Arc<ListTerms>>,
     /// Names of watch lists that are gone; their orders are among `changes`.
     pub dropped_lists: Vec<String>,
     /// Orders that changed.
@@ -67,7 +70,7 @@ pub struct Batch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListRow {
     /// What it says of all its orders.
-    pub terms: std::sync::Arc<crate::core::order::ListTerms>,
+    pub terms: std::sync::Arc<ListTerms>,
     /// A hash of all that it says: where that is the same, nothing of the list has to be read.
     pub content_hash: String,
 }

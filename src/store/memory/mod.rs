@@ -63,6 +63,11 @@ impl Inner {
     fn commit(&mut self, batch: Batch) -> Result<Committed, StoreError> {
         let (applied, superseded) = self.judge(&batch)?;
         let said_before: Vec<bool> = batch.records.iter().map(|record| self.was_said(record)).collect();
+        for terms in batch.unapplied_lists {
+            let new = || List { terms: Arc::clone(&terms), content_hash: String::new(), in_force: true };
+            let list = self.lists.entry(terms.name.clone()).or_insert_with(new);
+            (list.content_hash, list.in_force) = (String::new(), true);
+        }
         for list in batch.lists {
             let stored =
                 List { terms: Arc::clone(&list.terms), content_hash: list.content_hash, in_force: true };
@@ -113,7 +118,8 @@ impl Inner {
             }
             generations.insert(stream, order.generation);
             let list = &order.watch.terms.name;
-            if !self.lists.contains_key(list) && !batch.lists.iter().any(|row| row.terms.name == *list) {
+            let mut named = batch.lists.iter().map(|row| &row.terms).chain(&batch.unapplied_lists);
+            if !self.lists.contains_key(list) && !named.any(|terms| terms.name == *list) {
                 return Err(StoreError::Failing(Box::new(UnknownList(list.clone()))));
             }
         }

@@ -23,6 +23,11 @@ const UPSERT_LISTS: &str = "
     ON CONFLICT (name) DO UPDATE
     SET terms = excluded.terms, content_hash = excluded.content_hash, in_force = 1";
 
+const BEGIN_LISTS: &str = "
+    INSERT INTO lists (name, terms, content_hash, in_force)
+    SELECT value ->> '$.terms.name', value -> '$.terms', value ->> '$.content_hash', 1 FROM json_each(?1) WHERE true
+    ON CONFLICT (name) DO UPDATE SET content_hash = excluded.content_hash, in_force = 1";
+
 const DROP_LISTS: &str = "UPDATE lists SET in_force = 0 WHERE name IN (SELECT value FROM json_each(?1))";
 
 const UPDATE_LOOKED: &str = "
@@ -186,6 +191,9 @@ pub(super) async fn write(
 }
 
 async fn write_lists(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    let unapplied: Vec<_> =
+        batch.unapplied_lists.iter().map(|terms| ListRow { terms, content_hash: "" }).collect();
+    each_chunk(conn, BEGIN_LISTS, &unapplied).await?;
     let lists: Vec<_> = batch
         .lists
         .iter()

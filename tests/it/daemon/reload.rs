@@ -69,6 +69,36 @@ fn what_lists_add_drop_and_change_takes_effect_without_a_restart() {
 }
 
 #[test]
+fn other_terms_of_a_list_take_effect_for_the_orders_that_it_has() {
+    let sim = world(2);
+    let house = House::at(sim.address);
+    house.list("emea", &list(&[1, 2], &[]));
+    let mut daemon = house.up();
+    sim.move_to(1);
+    daemon.until("all claimed", |records| of(records, "number.claimed").len() == 2);
+    let due = |id: &str| {
+        let shown: Value =
+            serde_json::from_str(&ended(house.command(&["show", id, "--json"])).stdout).unwrap();
+        shown["order"]["due_at"].as_str().map(str::to_owned)
+    };
+    assert_eq!(due(&number_id(1)), None, "what is done is not looked at");
+    house.list("emea", &format!("poll.after_terminal = \"6h\"\n{}", list(&[1, 2], &[])));
+    let told = format!(
+        "emea: 0 added, 0 removed, 2 changed\n  ~ connect {}\n  ~ connect {}\n",
+        number_id(1),
+        number_id(2)
+    );
+    said(&plan(&house), exit::CHANGES, &told, "");
+    said(&reload(&house, &[]), exit::OK, &told, "");
+    assert!(due(&number_id(1)).is_some(), "now it is, for ever");
+    said(&plan(&house), exit::OK, "the watch lists would stay as they are\n", "");
+    let records = daemon.stop().records();
+    let applied = of(&records, "config.applied");
+    assert_eq!(applied[1]["changed"], 2);
+    check(&house.events());
+}
+
+#[test]
 fn a_hang_up_reloads() {
     let sim = world(2);
     let house = House::at(sim.address);

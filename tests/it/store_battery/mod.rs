@@ -11,6 +11,7 @@ mod same;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use claimwatch::core::event::ScopeKey;
 use claimwatch::core::limiter::Learned;
@@ -239,6 +240,26 @@ async fn terms_are_the_lists_and_outlive_it<S: Store + Outbox>(store: S) {
     assert_eq!(store.lists().await.unwrap(), [("emea".to_owned(), "h1".to_owned())]);
 }
 
+async fn a_list_that_is_about_to_be_applied_keeps_its_terms_until_it_is<S: Store + Outbox>(store: S) {
+    let (old, new, other) = (list("emea", "h1"), list("emea", "h2"), list("apac", "h1"));
+    let stored = put(&store, &old, vec![order(Provider::Chime, "a", &old)], 0).await;
+    let unapplied_lists = vec![Arc::clone(&new.terms), Arc::clone(&other.terms)];
+    let added = change(&order(Provider::Chime, "b", &other), 0);
+    let batch = Batch { unapplied_lists, changes: vec![added], ..Batch::default() };
+    store.commit(batch).await.unwrap();
+    let hashes = [("apac".to_owned(), String::new()), ("emea".to_owned(), String::new())];
+    assert_eq!(store.lists().await.unwrap(), hashes, "nobody has applied them");
+    assert_eq!(load_one(&store, stored[0].stream()).await.watch.terms, old.terms);
+    let dropped_lists = vec!["apac".into(), "emea".into()];
+    store.commit(Batch { dropped_lists, ..Batch::default() }).await.unwrap();
+    let unapplied_lists = vec![Arc::clone(&new.terms)];
+    store.commit(Batch { unapplied_lists, ..Batch::default() }).await.unwrap();
+    assert_eq!(store.lists().await.unwrap(), [("emea".to_owned(), String::new())]);
+    assert_eq!(load_one(&store, stored[0].stream()).await.watch.terms, old.terms);
+    store.commit(Batch { lists: vec![new.clone()], ..Batch::default() }).await.unwrap();
+    assert_eq!(load_one(&store, stored[0].stream()).await.watch.terms, new.terms);
+}
+
 async fn a_batch_that_fails_leaves_nothing<S: Store + Outbox>(store: S) {
     let known = list("emea", "h1");
     store.register_sinks(&sinks(&["log"])).await.unwrap();
@@ -337,6 +358,7 @@ battery! {
     each_sink_gets_what_came_after_it
     tracked_orders_come_in_pages
     terms_are_the_lists_and_outlive_it
+    a_list_that_is_about_to_be_applied_keeps_its_terms_until_it_is
     a_batch_that_fails_leaves_nothing
     looks_are_kept_without_a_generation
     scopes_are_remembered

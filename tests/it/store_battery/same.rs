@@ -13,7 +13,7 @@ use claimwatch::store::outbox::{
     Delivery, DeliveryStatus, Failed, Outbox, Requeue, Settlement, SinkStatus, Stands, Waiting,
 };
 use claimwatch::store::sqlite::SqliteStore;
-use claimwatch::store::{Batch, Change, Committed, Pruned, Pruning, Scheduled, Store};
+use claimwatch::store::{Batch, Change, Committed, ListRow, Pruned, Pruning, Scheduled, Store};
 use proptest::prelude::*;
 
 use super::made::{at, change, daemon_record, list, numbers, order, refusal, sinks};
@@ -36,6 +36,9 @@ struct Move {
     records: usize,
     due: Option<i64>,
 }
+
+/// The hash of one that is about to be applied.
+const UNAPPLIED: u8 = 4;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -89,7 +92,7 @@ fn steps() -> impl Strategy<Value = Step> {
         6 => (
             prop::collection::vec(moves(), 0..4),
             prop::collection::vec((0..ORDERS, 0..5u32), 0..3),
-            prop::collection::vec((0..LISTS.len(), 0..4u8), 0..2),
+            prop::collection::vec((0..LISTS.len(), 0..=UNAPPLIED), 0..2),
             prop::collection::vec(0..LISTS.len(), 0..2),
             any::<bool>(),
         ).prop_map(|(moves, looked, lists, dropped, said)| Step::Commit { moves, looked, lists, dropped, said }),
@@ -207,8 +210,13 @@ fn batch(step: &Step, known: &BTreeMap<usize, u64>, daemon: u64) -> Batch {
         })
         .collect();
     let stream = |n: &usize| order(Provider::Connect, &format!("id{n}"), &list("emea", "h0")).stream();
+    let rows = |lists: Vec<&(usize, u8)>| -> Vec<ListRow> {
+        lists.into_iter().map(|(n, hash)| list(LISTS[*n], &format!("h{hash}"))).collect()
+    };
+    let (unapplied, lists) = lists.iter().partition(|(_, hash)| *hash == UNAPPLIED);
     Batch {
-        lists: lists.iter().map(|(n, hash)| list(LISTS[*n], &format!("h{hash}"))).collect(),
+        unapplied_lists: rows(unapplied).into_iter().map(|row| row.terms).collect(),
+        lists: rows(lists),
         dropped_lists: dropped.iter().map(|n| LISTS[*n].to_owned()).collect(),
         changes,
         looked: looked
