@@ -79,7 +79,7 @@ complete -c claimwatch -n "__fish_claimwatch_using_subcommand show" -l json -d '
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand show" -s h -l help -d 'Print help'
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand events" -l config -d 'The main configuration file' -r -F
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand events" -l since -d 'From then on: a time (2026-11-20T10:00:00Z), or how long ago (2h, 1d)' -r
-complete -c claimwatch -n "__fish_claimwatch_using_subcommand events" -s n -l last -d 'Only the last so many' -r
+complete -c claimwatch -n "__fish_claimwatch_using_subcommand events" -s n -l last -d 'Only the last so many; not with --since' -r
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand events" -l event -d 'Only those of this name, or with * for any letters: window.*' -r
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand events" -l level -d 'Nothing below this level' -r -f -a "info\t''
 warn\t''
@@ -94,7 +94,7 @@ complete -c claimwatch -n "__fish_claimwatch_using_subcommand watch" -l exit-sta
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand watch" -l json -d 'Print the records of changes, one a line, and nothing else'
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand watch" -s h -l help -d 'Print help'
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand wait" -l config -d 'The main configuration file' -r -F
-complete -c claimwatch -n "__fish_claimwatch_using_subcommand wait" -l for -d 'What for: that the number is claimed (a Chime order: Successful), or that it has ended, however that was' -r -f -a "claimed\t''
+complete -c claimwatch -n "__fish_claimwatch_using_subcommand wait" -l for -d 'What for: that the number is claimed (a Chime order: Successful), or that it has ended, however that was. FAILED is an end, though its retry window is open: after a retry, see first that it goes on, by `claimwatch watch`' -r -f -a "claimed\t''
 terminal\t''"
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand wait" -l timeout -d 'For how long at most, as in 10m; exit 124 after it' -r
 complete -c claimwatch -n "__fish_claimwatch_using_subcommand wait" -l json -d 'Print the order as JSON at the end'

@@ -52,7 +52,10 @@ fn beside_the_store(config: &Config) -> PathBuf {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoAnswer {
     /// Nobody answers.
-    #[error("no daemon answers at {}: {cause}", tried.join(" or "))]
+    #[error(
+        "no daemon answers at {}: {cause}; the daemon has to run for this: `systemctl start claimwatch`, or `claimwatch run`",
+        tried.join(" or ")
+    )]
     Nobody { tried: Vec<String>, cause: String },
     /// Something listens there, and does not answer.
     #[error("a daemon listens at {place}, and has not answered for {} s: it hangs, or is asked too much", patience.as_secs())]

@@ -1,10 +1,11 @@
 //! `events`: what was said, and with `--follow` what is being said.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::known::{Events, Known, complained};
-use super::{ConfigArg, interrupted, say};
+use super::{ConfigArg, complain, interrupted, say};
 use crate::clock::SystemClock;
 use crate::config::parse_duration;
 use crate::core::event::Level;
@@ -28,9 +29,9 @@ pub(super) struct Args {
     /// From then on: a time (2026-11-20T10:00:00Z), or how long ago (2h, 1d)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// Only the last so many
+    /// Only the last so many; not with --since
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20, conflicts_with = "since",
-        value_parser = clap::value_parser!(u32).range(0..=i64::from(EVENTS_MOST)))]
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(EVENTS_MOST)))]
     last: u32,
     /// Only those of this name, or with * for any letters: window.*
     #[arg(long, value_name = "NAME")]
@@ -65,11 +66,22 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         list: args.list,
         order: args.order,
     };
-    let show = |json: &str| say(&shown(json, args.json, known.colour));
-    tokio::select! {
+    let any = Cell::new(false);
+    let show = |json: &str| {
+        any.set(true);
+        say(&shown(json, args.json, known.colour));
+    };
+    let code = tokio::select! {
         code = told(&known, (&wanted, from), args.follow, show) => code,
         () = interrupted(), if args.follow => exit::OK,
+    };
+    if code == exit::OK && !args.json {
+        known.warn_of_no_daemon();
+        if !any.get() && !args.follow {
+            complain("no event is so; `claimwatch events` without a filter shows the last ones");
+        }
     }
+    code
 }
 
 /// A time, or how long ago.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::ConfigArg;
 use super::known::{Known, as_json, told};
-use super::text::{Tone, cell, coarse, cut, line, paint, relative, short};
+use super::text::{Tone, cell, coarse, coming, cut, line, paint, short};
 use crate::clock::SystemClock;
 use crate::core::standing::Urgency;
 use crate::core::time::Timestamp;
@@ -69,6 +69,9 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         urgency: args.urgency,
     };
     let page = known.orders(&filters, args.after.as_deref(), args.limit).await;
+    if !args.json {
+        known.warn_of_no_daemon();
+    }
     told(page.and_then(|page| {
         if args.json { as_json(&page) } else { Ok(render(&page, &filters, (args.wide, known.colour))) }
     }))
@@ -114,7 +117,7 @@ fn row(text: &mut String, order: &OrderView, now: Timestamp, (wide, colour): (bo
         cut(&order.order_id, ID)
     );
     if wide {
-        let next = order.due_at.map_or_else(|| "never".to_owned(), |due| relative(due, now));
+        let next = order.due_at.map_or_else(|| "never".to_owned(), |due| coming(due, now));
         let label = order.label.as_deref().unwrap_or_default();
         let _infallible = write!(
             shown,

@@ -67,7 +67,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         let (status, told) = match control::post(&config, &path).await {
             Ok(answered) => answered,
             Err(error) => {
-                complain(&format!("claimwatch: {error}; the daemon has to run for this"));
+                complain(&format!("claimwatch: {error}"));
                 return exit::UNAVAILABLE;
             }
         };

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::ConfigArg;
 use super::known::{Known, as_json, told};
-use super::text::{Tone, WIDTH, both, clean, cut, line, paint, relative, short, wrapped};
+use super::text::{Tone, WIDTH, both, clean, coming, cut, line, paint, relative, short, wrapped};
 use crate::clock::SystemClock;
 use crate::core::message::span;
+use crate::core::standing::NOT_FOUND;
 use crate::core::time::Timestamp;
 use crate::daemon::observe::orders::{Detail, NumberView, WindowEvidence};
 use crate::store::shown::Transition;
@@ -36,6 +37,9 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         Err(code) => return code,
     };
     let detail = known.detail(&args.id).await;
+    if !args.json {
+        known.warn_of_no_daemon();
+    }
     told(detail.and_then(
         |detail| {
             if args.json { as_json(&detail) } else { Ok(render(&detail, known.colour)) }
@@ -66,7 +70,9 @@ fn render(detail: &Detail, colour: bool) -> String {
     }
     put(&mut text, "since", &both(order.since, now));
     if let Some(raw) = order.raw.as_ref().filter(|raw| **raw != order.status) {
-        put(&mut text, "AWS says", raw);
+        // Of what is gone it says nothing any more.
+        let gone = [NOT_FOUND, "RELEASED"].contains(&order.status.as_str());
+        put(&mut text, if gone { "AWS said" } else { "AWS says" }, raw);
     }
     if let Some(condition) = &order.condition {
         put(&mut text, "condition", &condition.replace('_', " "));
@@ -74,7 +80,10 @@ fn render(detail: &Detail, colour: bool) -> String {
     if let Some(seen) = order.observed_at {
         put(&mut text, "last answer", &both(seen, now));
     }
-    let next = detail.next_look.due_at.map_or_else(|| "never".to_owned(), |due| both(due, now));
+    let next = detail
+        .next_look
+        .due_at
+        .map_or_else(|| "never".to_owned(), |due| format!("{} ({})", short(due), coming(due, now)));
     put(&mut text, "next look", &format!("{next}, {}", order.lane));
     put(&mut text, "why then", &detail.next_look.why);
     if let Some(wake) = detail.next_look.wake_at {
@@ -144,7 +153,12 @@ fn of_window(text: &mut String, window: &WindowEvidence, detail: &Detail, colour
     put(&mut own, "window", &told);
     text.push_str(&paint(own.trim_end_matches('\n'), Tone::Bad, colour && open));
     text.push('\n');
-    put(text, "", &format!("has ended by {}", both(window.window_latest, now)));
+    if !open {
+        let (earliest, latest) = (short(window.window_earliest), short(window.window_latest));
+        put(text, "", &format!("it could end from {earliest} on, until {latest}"));
+    } else if window.window_earliest > now {
+        put(text, "", &format!("has ended by {}", both(window.window_latest, now)));
+    }
     put(text, "", &evidence(window, now));
     if open {
         let warned = window.warned_s.map(|mark| format!("warned at {}; ", span(Duration::from_secs(mark))));

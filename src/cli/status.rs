@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::known::{Known, as_json, told};
-use super::text::{Tone, both, cell, clean, line, paint, relative, short};
+use super::text::{Tone, both, cell, clean, cut, line, paint, relative, short};
 use super::{ConfigArg, scopes};
 use crate::clock::SystemClock;
 use crate::core::delivery::SinkMemory;
@@ -21,6 +21,8 @@ use crate::store::outbox::SinkStatus;
 
 /// Characters of an id that are shown, as in the log.
 const ID_SHOWN: usize = 8;
+/// Columns of a label.
+const LABEL_SHOWN: usize = 30;
 
 /// How to show it.
 #[derive(Debug, clap::Args)]
@@ -51,6 +53,9 @@ fn render(status: Status, colour: bool) -> String {
     daemon(&mut text, &status, colour);
     configuration(&mut text, &status, colour);
     let _infallible = writeln!(text, "  {}", counts(&status.orders));
+    if status.orders.attention > 0 {
+        text.push_str("  `claimwatch orders --urgency attention` names those that need somebody\n");
+    }
     windows(&mut text, &status, colour);
     if status.daemon.running && !status.scopes.is_empty() {
         let _infallible = write!(text, "\n{}", scopes::render(status.scopes));
@@ -87,8 +92,12 @@ fn daemon(text: &mut String, status: &Status, colour: bool) {
 
 /// What was wrong with scopes when the daemon ended: more is not known of them now.
 fn remembered(text: &mut String, scopes: &[ScopeView], colour: bool) {
+    let mut any = false;
     for scope in scopes {
         for Trouble { word, since, meaning, rank: _ } in scope.troubles() {
+            if !std::mem::replace(&mut any, true) {
+                text.push('\n');
+            }
             let name = format!("{}/{}", scope.provider, scope.account);
             let told = line(&format!("! {name} was {word} since {}: {meaning}", short(since)));
             let _infallible = writeln!(text, "{}", paint(&told, Tone::Warn, colour));
@@ -166,9 +175,11 @@ fn of_window(text: &mut String, window: &WindowView, colour: bool) {
     );
     let _infallible = writeln!(text, "{}", shown.trim_end());
     let mut notes: Vec<&str> = Vec::new();
-    notes.extend(window.label.as_deref());
+    // What has a bounded length comes first: the line is cut.
     notes.extend(window.condition.as_deref());
     notes.extend(window.acknowledged.then_some("acknowledged"));
+    let label = window.label.as_deref().map(|label| cut(label, LABEL_SHOWN));
+    notes.extend(label.as_deref());
     notes.extend(window.reason.as_deref());
     if !notes.is_empty() {
         let _infallible = writeln!(text, "{}", line(&format!("  {}", notes.join("; "))));

@@ -82,6 +82,11 @@ pub(super) fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How far off a time is that something is to come at: what is past is due.
+pub(super) fn coming(at: Timestamp, now: Timestamp) -> String {
+    if at > now { relative(at, now) } else { "now".to_owned() }
+}
+
 /// A time both ways.
 pub(super) fn both(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({})", short(at), relative(at, now))

@@ -21,7 +21,8 @@ pub(super) struct Args {
     config: ConfigArg,
     /// The order: its id, the beginning of it, its ARN, or its number
     id: String,
-    /// What for: that the number is claimed (a Chime order: Successful), or that it has ended, however that was
+    /// What for: that the number is claimed (a Chime order: Successful), or that it has ended, however that was. FAILED is an
+    /// end, though its retry window is open: after a retry, see first that it goes on, by `claimwatch watch`
     #[arg(long = "for", default_value = "claimed", value_parser = ["claimed", "terminal"])]
     what: String,
     /// For how long at most, as in 10m; exit 124 after it

@@ -72,7 +72,7 @@ fn details(record: &Record) -> String {
     ];
     let mut out = String::new();
     for (key, value) in pairs {
-        let Some(value) = value.filter(|value| !record.message.contains(value)) else { continue };
+        let Some(value) = value.filter(|value| !says(&record.message, value)) else { continue };
         let value = clean(value);
         if value.contains([' ', '"', '=']) || value.is_empty() {
             let _ = write!(out, " {key}=\"{}\"", value.replace('"', "\\\""));
@@ -81,6 +81,15 @@ fn details(record: &Record) -> String {
         }
     }
     out
+}
+
+/// Whether a sentence has these words, as words.
+fn says(sentence: &str, words: &str) -> bool {
+    let apart = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    sentence.match_indices(words).any(|(at, _)| {
+        let (before, rest) = sentence.split_at(at);
+        apart(before.chars().next_back()) && apart(rest[words.len()..].chars().next())
+    })
 }
 
 /// The text with everything escaped that a terminal would act on or not show: control characters, line separators, marks
@@ -97,4 +106,28 @@ pub fn clean(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says;
+
+    #[test]
+    fn words_are_said_as_words_only() {
+        let sentence = "+442079460102 (Sales line) must be claimed again: emea, until 10:00Z";
+        for (words, said) in [
+            ("us", false),
+            ("ea", false),
+            ("emea", true),
+            ("Sales line", true),
+            ("ales line", false),
+            ("until 10:00Z", true),
+            ("+442079460102", true),
+            ("+44207946010", false),
+            ("eme", false),
+        ] {
+            assert_eq!(says(sentence, words), said, "{words}");
+        }
+        assert!(says("bus us", "us"), "the second time as a word");
+    }
 }

@@ -19,7 +19,7 @@ use crate::store::shown::{Shown, Wanted};
 /// Orders whose open windows are shown, those that end first.
 const WINDOWS_MOST: u32 = 20;
 /// Changes that are shown, the latest.
-const CHANGES_MOST: u32 = 10;
+const CHANGES_MOST: u32 = 12;
 
 /// How everything is.
 #[derive(Debug, Serialize, Deserialize)]

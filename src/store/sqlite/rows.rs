@@ -169,7 +169,7 @@ impl<'a> TransitionRow<'a> {
 
 /// Whether a record tells what became of an order, rather than of our watching it.
 fn is_history(record: &Record) -> bool {
-    record.to.is_some() || record.event == "order.not_found" || record.event.starts_with("window.")
+    !matches!(record.event.as_str(), "order.tracked" | "order.untracked")
 }
 
 /// A scope's row.

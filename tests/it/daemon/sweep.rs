@@ -7,6 +7,7 @@ use crate::support::house::{House, list};
 use crate::support::process::Running;
 use crate::support::records::{about, check, names, of};
 use crate::support::sim::{Sim, WIDE, fault, number, number_id, order, order_id};
+use crate::support::wait_for;
 
 /// Orders 1 to `count`, which are all done in the tenth second, watched, with this beside them; those of `unlisted` are in
 /// no list.
@@ -24,10 +25,11 @@ fn hidden(n: u32, section: String, unlisted: &[u32]) -> String {
     if unlisted.contains(&n) { section.replace("timeline", "listed = false\ntimeline") } else { section }
 }
 
-/// Has the daemon see them all pending, then done, and stop. Returns all that it said.
-fn watch_them_be_done(sim: &Sim, house: &House, count: usize) -> Vec<Value> {
+/// Has the daemon see them all pending, by so many pages, then done, and stop. Returns all that it said.
+fn watch_them_be_done(sim: &Sim, house: &House, count: usize, pages: u64) -> Vec<Value> {
     let mut daemon = house.run();
     daemon.until("all pending", |records| of(records, "number.in_progress").len() == count);
+    wait_for("pages", || (sim.listed_orders() >= pages).then_some(()), || sim.listed_orders().to_string());
     sim.move_to(10);
     daemon.until("all done", |records| of(records, "order.completed").len() == count);
     let ended = daemon.stop();
@@ -58,7 +60,7 @@ fn three_hundred_orders_cost_three_calls_a_round() {
     house.alter("floor = \"100ms\"", "floor = \"2s\"");
     house.alter("steady = \"200ms\"", "steady = \"2s\"");
     house.alter("ceiling = \"300ms\"", "ceiling = \"2s\"");
-    let records = watch_them_be_done(&sim, &house, 300);
+    let records = watch_them_be_done(&sim, &house, 300, 1);
     each_is_told_once(&records, 300);
     let (pages, looks) = (sim.listed_orders(), sim.gotten());
     // 300 looks would be a single round of them, where there were two at least.
@@ -68,7 +70,7 @@ fn three_hundred_orders_cost_three_calls_a_round() {
 #[test]
 fn an_order_that_no_list_shows_is_looked_at() {
     let (sim, house) = bought(10, &[4, 7], "");
-    let records = watch_them_be_done(&sim, &house, 10);
+    let records = watch_them_be_done(&sim, &house, 10, 2);
     each_is_told_once(&records, 10);
     assert!(sim.listed_orders() >= 2 && sim.gotten() >= 4, "{} looks", sim.gotten());
 }
@@ -86,7 +88,7 @@ fn a_list_that_cannot_be_used_costs_a_few_calls_and_no_transition() {
     for (name, keys, calls) in faults {
         let fault = fault("chime", (0, 100), &format!("operation = \"ListPhoneNumberOrders\"\n{keys}"));
         let (sim, house) = bought(120, &[], &fault);
-        let records = watch_them_be_done(&sim, &house, 120);
+        let records = watch_them_be_done(&sim, &house, 120, 0);
         each_is_told_once(&records, 120);
         assert!(sim.gotten() >= 120, "{name}: {} looks", sim.gotten());
         // For a minute it is not asked again.
