@@ -144,7 +144,8 @@ impl<S: Store> Known for Faulty<S> {
 
 impl<S: Store> Store for Faulty<S> {
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
-        if !batch.lists.is_empty() {
+        // Lists that are applied have the last word.
+        if !batch.lists.is_empty() || !batch.unapplied_lists.is_empty() {
             lock(&self.trouble.edits).last.clear();
         }
         self.call(self.inner.commit(batch)).await
