@@ -18,6 +18,11 @@ use crate::sink::text;
 /// How often it is asked whether there is more.
 pub(super) const ASK_EVERY: Duration = Duration::from_millis(500);
 
+/// Where nothing is found: of the last ones so many are looked through, and since a time all.
+const NONE_OF_THE_LAST: &str =
+    "none of the last events is so; --since, as in --since 30d, looks at all from then on";
+const NONE_SINCE: &str = "no event is so since then";
+
 /// Which events to show.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -66,6 +71,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
         list: args.list,
         order: args.order,
     };
+    let since = args.since.is_some();
     let any = Cell::new(false);
     let show = |json: &str| {
         any.set(true);
@@ -78,7 +84,7 @@ pub(super) async fn run(args: Args, environment: BTreeMap<String, String>, clock
     if code == exit::OK && !args.json {
         known.warn_of_no_daemon();
         if !any.get() && !args.follow {
-            complain("no event is so; `claimwatch events` without a filter shows the last ones");
+            complain(if since { NONE_SINCE } else { NONE_OF_THE_LAST });
         }
     }
     code
